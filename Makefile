@@ -1,0 +1,52 @@
+# Two commands are all there is to know: `make up` runs everything, `make test` proves it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help install up test test-all lint format lock clean
+
+help: ## list these targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.python $(LOCK)
+	@echo "installing into $(VENV) (once) …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.python $(LOCK)
+	@echo "installing the test tools into $(VENV) (once) …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.run
+
+install: $(VENV)/.dev ## make the venv with everything in it
+
+up: $(VENV)/.run ## run it all: queue, workers, sandbox (Ctrl-C stops)
+	@exec $(BIN)/forwarder up
+
+test: $(VENV)/.dev ## run the tests
+	@$(BIN)/pytest -q -n 2 --dist loadgroup
+
+lint: $(VENV)/.dev ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(VENV)/.dev ## let ruff write the layout
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format .
+
+lock: ## pin the newest versions that pyproject.toml allows
+	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet -e '.[dev]'
+	@{ echo "# Pinned versions of everything in pyproject.toml; written by make lock."; \
+	   $(VENV)-lock/bin/pip freeze --exclude-editable; } > constraints.txt
+	@rm -rf $(VENV)-lock
+
+clean: ## remove the venv and caches (not the data folder)
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

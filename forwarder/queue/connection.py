@@ -1,0 +1,131 @@
+"""Clients for the queue, from one URL: embedded, redis://, rediss://, unix://.
+
+redis-py's two constructors retry differently (`Redis()` ten times, `from_url()` never), so retries, timeouts and the
+pool are set here, explicitly, for every client. A repeated command is safe: appends carry a chunk id, settling is
+fenced, the rest can be done twice.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import redis
+import redis.asyncio
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    NoPermissionError,
+    OutOfMemoryError,
+    RedisError,
+    ResponseError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+from forwarder.errors import QueueFull, QueueUnavailable
+from forwarder.paths import DataDir
+from forwarder.settings import Settings
+
+Client = redis.Redis
+AsyncClient = redis.asyncio.Redis
+
+BLOCK_MAX_MS: Final = 1_000
+"""Longest blocking read; well under any read timeout, which would otherwise break it off."""
+
+AWAY: Final = (RedisConnectionError, RedisTimeoutError, BusyLoadingError)
+"""What a client raises while the server is away; it may come back."""
+
+_RETRIES: Final = 3
+_BACKOFF_BASE_S: Final = 0.05
+_BACKOFF_CAP_S: Final = 1.0
+_MAX_CONNECTIONS: Final = 32
+
+
+def queue_url(settings: Settings) -> str:
+    """The URL that redis-py understands; `embedded` becomes the unix socket in the data folder."""
+    if settings.redis_url == "embedded":
+        return f"unix://{DataDir(settings.data_dir).socket}"
+    return settings.redis_url
+
+
+def control_url(settings: Settings) -> str:
+    """The URL of the server where RQ lives."""
+    return settings.control_url or queue_url(settings)
+
+
+def connect(settings: Settings, url: str | None = None) -> Client:
+    """A client for threads; connects at its first command.
+
+    Args:
+        settings: timeouts, and the queue's URL.
+        url: another server than the queue's.
+    """
+    url = url or queue_url(settings)
+    backoff = ExponentialWithJitterBackoff(base=_BACKOFF_BASE_S, cap=_BACKOFF_CAP_S)
+    pool = redis.BlockingConnectionPool.from_url(
+        url, retry=Retry(backoff, _RETRIES), timeout=settings.redis_timeout_s, **_common(settings)
+    )
+    return redis.Redis(connection_pool=pool)
+
+
+def connect_async(settings: Settings) -> AsyncClient:
+    """A client for one asyncio loop; connects at its first command."""
+    from redis.asyncio.retry import Retry as AsyncRetry  # noqa: PLC0415 - a producer without asyncio need not pay it
+
+    backoff = ExponentialWithJitterBackoff(base=_BACKOFF_BASE_S, cap=_BACKOFF_CAP_S)
+    pool = redis.asyncio.BlockingConnectionPool.from_url(
+        queue_url(settings), retry=AsyncRetry(backoff, _RETRIES), timeout=settings.redis_timeout_s, **_common(settings)
+    )
+    return redis.asyncio.Redis(connection_pool=pool)
+
+
+def _common(settings: Settings) -> dict[str, Any]:
+    return {
+        "retry_on_error": [RedisConnectionError, RedisTimeoutError, BusyLoadingError],
+        "socket_connect_timeout": settings.redis_timeout_s,
+        "socket_timeout": settings.redis_timeout_s + BLOCK_MAX_MS / 1000,
+        "max_connections": _MAX_CONNECTIONS,
+        "health_check_interval": 30,
+    }
+
+
+@contextmanager
+def queue_errors(settings: Settings) -> Iterator[None]:
+    """Turns what Redis raises into one clear line that names what to mend."""
+    try:
+        yield
+    except OutOfMemoryError:
+        raise QueueFull(
+            f"Redis at {shown(settings)} has no memory left (maxmemory): nothing was stored; let the backlog drain"
+        ) from None
+    except (AuthenticationError, NoPermissionError) as error:
+        raise QueueUnavailable(
+            f"Redis at {shown(settings)} refuses us: {error}; check the user in FORWARDER_REDIS_URL"
+        ) from None
+    except AWAY as error:
+        raise QueueUnavailable(_away(settings, error)) from None
+    except (ResponseError, RedisError) as error:
+        raise QueueUnavailable(f"Redis at {shown(settings)} cannot do that: {error}") from None
+
+
+def _away(settings: Settings, error: Exception) -> str:
+    if settings.redis_url == "embedded":
+        return (
+            f"no embedded queue runs in {settings.data_dir}: start it with `forwarder up`, "
+            "or set FORWARDER_REDIS_URL to the server that holds the queue"
+        )
+    return f"Redis at {shown(settings)} cannot be reached ({error}); is it up, and is FORWARDER_REDIS_URL right?"
+
+
+def shown(settings: Settings) -> str:
+    """The queue's URL without its password."""
+    return masked(queue_url(settings))
+
+
+def masked(url: str) -> str:
+    """A URL with its password, if any, replaced by stars."""
+    scheme, _, rest = url.partition("://")
+    login, at, host = rest.rpartition("@")
+    return f"{scheme}://{login.partition(':')[0]}:***@{host}" if at and ":" in login else url

@@ -1,0 +1,140 @@
+"""Dead letters: what was refused for good, one event each, and the steps that replay or purge them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from forwarder.queue.connection import Client
+from forwarder.queue.keys import Keys
+from forwarder.queue.scripts import Argument, Step
+
+ERROR_MAX_LENGTH: Final = 500
+PAGE: Final = 500
+"""Letters per round trip of a scan, a replay or a purge."""
+
+REASONS: Final = ("rejected", "too_large", "exhausted", "invalid", "poison")
+LETTER_FIELDS: Final = (
+    *("body", "reason", "status", "error", "attempts", "at", "source", "batch", "entry", "replays"),
+)
+"""The fields of a letter on the stream, in the order in which the scripts take them."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One event that was refused for good.
+
+    Attributes:
+        body: the event as it was sent, or the bytes of an entry that holds none.
+        reason: one of REASONS.
+        status: the HTTP status of the last answer; None when there was none.
+        error: why, in the words of the upstream or ours; the first 500 characters.
+        attempts: requests in which it was sent.
+        at_ms: when it was first accepted.
+        source: the producing service; empty when unknown.
+        batch: the id of the batch it was last sent in; empty when never sent.
+        entry: the id of the stream entry it came in.
+        replays: how often it was replayed before it died.
+        id: its place on the dead stream; None until it is buried.
+    """
+
+    body: bytes
+    reason: str
+    error: str
+    status: int | None = None
+    attempts: int = 0
+    at_ms: int = 0
+    source: bytes = b""
+    batch: str = ""
+    entry: bytes = b""
+    replays: int = 0
+    id: str | None = None
+
+    def values(self) -> list[Argument]:
+        """The values of LETTER_FIELDS."""
+        status = "" if self.status is None else self.status
+        error = self.error[:ERROR_MAX_LENGTH].encode("utf-8", "replace")
+        return [
+            *(self.body, self.reason, status, error, self.attempts),
+            *(self.at_ms, self.source, self.batch, self.entry, self.replays),
+        ]
+
+    @property
+    def died_ms(self) -> int:
+        """When it was buried."""
+        return int(self.id.partition("-")[0]) if self.id else 0
+
+    def as_json(self) -> dict[str, Any]:
+        """For people and programs: bytes that are not UTF-8 are shown with replacement characters."""
+        return {
+            "id": self.id,
+            "body": self.body.decode("utf-8", "replace"),
+            "reason": self.reason,
+            "status": self.status,
+            "error": self.error,
+            "attempts": self.attempts,
+            "at": self.at_ms,
+            "source": self.source.decode("utf-8", "replace"),
+            "batch": self.batch,
+            "entry": self.entry.decode(),
+            "replays": self.replays,
+        }
+
+
+def scan(client: Client, keys: Keys, *, after: str | None = None, until: str = "+") -> Iterator[DeadLetter]:
+    """All letters, oldest first, page by page.
+
+    Args:
+        client: of the queue.
+        keys: the partition.
+        after: begin behind this id.
+        until: end with this id; bounds a scan over a stream that grows.
+    """
+    start = f"({after}" if after else "-"
+    while page := client.xrange(keys.dead, start, until, count=PAGE):
+        for entry_id, fields in page:
+            yield _letter(entry_id, fields)
+        start = f"({page[-1][0].decode()}"
+
+
+def get(client: Client, keys: Keys, letter_id: str) -> DeadLetter | None:
+    """One letter, or None when there is none of this id."""
+    page = client.xrange(keys.dead, letter_id, letter_id, count=1)
+    return _letter(*page[0]) if page else None
+
+
+def last_id(client: Client, keys: Keys) -> str | None:
+    """The newest letter's id: the bound of a replay that must not meet what dies again."""
+    page = client.xrevrange(keys.dead, count=1)
+    return page[0][0].decode() if page else None
+
+
+def replay(keys: Keys, letters: Sequence[DeadLetter]) -> Step[int]:
+    """Move letters back onto the queue; answers how many were still there to be moved."""
+    args: list[Argument] = []
+    for letter in letters:
+        args += [letter.id or "", letter.body, letter.at_ms, letter.source, letter.replays + 1]
+    return Step("replay", [keys.events, keys.ledger, keys.dead], args, int)
+
+
+def purge(keys: Keys, letter_ids: Sequence[str]) -> Step[int]:
+    """Delete letters for good; answers how many there were."""
+    return Step("purge", [keys.ledger, keys.dead], list(letter_ids), int)
+
+
+def _letter(entry_id: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
+    def number(name: bytes) -> int:
+        return int(fields.get(name) or 0)
+
+    return DeadLetter(
+        body=fields.get(b"body", b""),
+        reason=fields.get(b"reason", b"").decode(),
+        error=fields.get(b"error", b"").decode("utf-8", "replace"),
+        status=number(b"status") or None,
+        attempts=number(b"attempts"),
+        at_ms=number(b"at"),
+        source=fields.get(b"source", b""),
+        batch=fields.get(b"batch", b"").decode(),
+        entry=fields.get(b"entry", b""),
+        replays=number(b"replays"),
+        id=entry_id.decode(),
+    )

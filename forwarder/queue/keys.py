@@ -1,0 +1,65 @@
+"""Every Redis key: name, type, contents, who writes it (the wire contract, version 1).
+
+| key | type | contents | written by |
+|---|---|---|---|
+| `feedback:{default.0}:events` | stream, group `forwarder` | the queue: `body`, and optionally `source`, `at`, `replays`, `events` | producers (XADD, append), recut, replay; deleted by settle |
+| `feedback:{default.0}:dead` | stream | dead letters, one event each, fields of `dead_letters.LETTER_FIELDS` | settle, recut; deleted by replay, purge |
+| `feedback:{default.0}:ledger` | hash | the counters of `ledger` | every script, in the step that it counts |
+| `feedback:{default.0}:lease:N` | string with TTL | drain slot N is taken; the holder's token, which is also its consumer's name | wake, lease |
+| `feedback:{default.0}:chunk:ID` | string with TTL | the entry that append ID became, so that a retried append is stored once | append |
+| `feedback:{default}:pause` | hash, with TTL unless paused by hand | `reason`, `since`, `until` (ms): nobody sends to this destination | pause |
+
+All keys of a partition share one hash tag, so that each atomic step touches one cluster slot. The field `events` of an
+entry is its number of events, and says that the append counted them as accepted; producers that use plain XADD leave it
+out, and their events are counted in the step that settles them.
+"""  # noqa: E501 - a table
+
+from dataclasses import dataclass
+from typing import Final
+
+GROUP: Final = "forwarder"
+"""The consumer group of every events stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of one partition of a destination."""
+
+    destination: str = "default"
+    partition: int = 0
+    prefix: str = "feedback:"
+
+    def _of_partition(self, name: str) -> str:
+        return f"{self.prefix}{{{self.destination}.{self.partition}}}:{name}"
+
+    @property
+    def events(self) -> str:
+        """The queue."""
+        return self._of_partition("events")
+
+    @property
+    def dead(self) -> str:
+        """The dead letters."""
+        return self._of_partition("dead")
+
+    @property
+    def ledger(self) -> str:
+        """The counters."""
+        return self._of_partition("ledger")
+
+    def lease(self, slot: int) -> str:
+        """Drain slot `slot`."""
+        return self._of_partition(f"lease:{slot}")
+
+    def leases(self, max_drains: int) -> list[str]:
+        """All drain slots."""
+        return [self.lease(slot) for slot in range(max_drains)]
+
+    def chunk(self, chunk_id: str) -> str:
+        """The trace of an append."""
+        return self._of_partition(f"chunk:{chunk_id}")
+
+    @property
+    def pause(self) -> str:
+        """The pause of the destination, one for all its partitions."""
+        return f"{self.prefix}{{{self.destination}}}:pause"

@@ -1,0 +1,66 @@
+"""Who may drain: one lease per drain slot, held by a token that is also the drain's name in the consumer group.
+
+A lease is taken by whoever finds entries waiting and a slot free (`wake`), for the drain that it then enqueues. The
+drain keeps the lease alive; when its process dies, the lease runs out and the next wake replaces it.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from forwarder.queue.keys import GROUP, Keys
+from forwarder.queue.scripts import Step
+
+
+def new_token() -> str:
+    """A name for one drain that no other will ever have."""
+    return secrets.token_hex(8)
+
+
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """What a wake found.
+
+    Attributes:
+        slot: the slot that was taken for a new drain; None when there is no work or no slot free.
+        first_taken: whether the first of the slots is taken (now).
+        newest: the newest id of the stream, from which to wait for more.
+    """
+
+    slot: int | None
+    first_taken: bool
+    newest: bytes
+
+
+def wake(keys: Keys, slots: Sequence[int], token: str, ttl_s: float, *, behind_ms: int = 0) -> Step[Woken]:
+    """Take the first free slot for a new drain, when there is work for it.
+
+    Args:
+        keys: the partition.
+        slots: those that may be taken.
+        token: of the new drain.
+        ttl_s: life of the lease until the drain keeps it alive itself.
+        behind_ms: 0: any entry on the stream is work; else only one that nobody has read for so long.
+    """
+
+    def read(reply: list[Any]) -> Woken:
+        index, taken, newest = reply
+        return Woken(slots[index] if index >= 0 else None, bool(taken), newest)
+
+    leases = [keys.lease(slot) for slot in slots]
+    return Step("wake", [keys.events, *leases], [token, _ms(ttl_s), GROUP, behind_ms], read)
+
+
+def keep(keys: Keys, slot: int, token: str, ttl_s: float) -> Step[bool]:
+    """Prolong the lease; False when another drain holds it."""
+    return Step("keep_lease", [keys.lease(slot)], [token, _ms(ttl_s)], bool)
+
+
+def give(keys: Keys, slot: int, token: str) -> Step[bool]:
+    """Give the lease back."""
+    return Step("give_lease", [keys.lease(slot)], [token], bool)
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,53 @@
+"""The pause: a destination to which nobody sends for now, why, and until when; one for the whole fleet."""
+
+import time
+from dataclasses import dataclass
+
+from forwarder.queue.connection import Client
+from forwarder.queue.keys import Keys
+from forwarder.queue.scripts import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why and until when nobody sends.
+
+    Attributes:
+        reason: one line for the operator, with the mend.
+        since_ms: when it began (ms since 1970).
+        until_ms: when it ends by itself; None when it was set by hand, until `forwarder resume`.
+    """
+
+    reason: str
+    since_ms: int
+    until_ms: int | None
+
+
+def new_pause(reason: str, seconds: float | None) -> Pause:
+    """A pause from now on, for so many seconds or, with None, until it is ended by hand."""
+    now_ms = time.time_ns() // 1_000_000
+    return Pause(reason, now_ms, None if seconds is None else now_ms + round(seconds * 1000))
+
+
+def set_pause(keys: Keys, pause: Pause, *, replace: bool) -> Step[bool]:
+    """Pause the destination; without `replace` a pause that is in force stays, and the answer is False."""
+    until: str | int = "" if pause.until_ms is None else pause.until_ms
+    return Step("pause", [keys.pause], [pause.reason, pause.since_ms, until, int(replace)], bool)
+
+
+def end_pause(client: Client, keys: Keys) -> bool:
+    """Resume; False when the destination was not paused."""
+    return bool(client.delete(keys.pause))
+
+
+def get_pause(client: Client, keys: Keys) -> Pause | None:
+    """The pause in force, if any."""
+    return read_pause(client.hgetall(keys.pause))  # type: ignore[arg-type]  # the sync client's answer
+
+
+def read_pause(fields: dict[bytes, bytes]) -> Pause | None:
+    """The pause that a hash holds; None for an empty one."""
+    if not fields:
+        return None
+    until = fields.get(b"until", b"")
+    return Pause(fields[b"reason"].decode(), int(fields[b"since"]), int(until) if until else None)

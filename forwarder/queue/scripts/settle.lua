@@ -1,0 +1,89 @@
+#!lua flags=allow-oom
+-- Settle the entries of a batch: acknowledge, delete, bury what was refused, and count, all at once.
+-- allow-oom: a full Redis is emptied by settling, so settling must work on it.
+--
+-- Fence: an entry that somebody else settled meanwhile no longer exists; it is neither counted nor buried again, and
+-- its events are counted as ambiguous, because they were delivered twice.
+--
+-- KEYS[1] events stream   KEYS[2] ledger hash   KEYS[3] dead stream
+-- ARGV[1] group           ARGV[2] n, the number of entries
+-- ARGV[3] events counted at the append, per entry, comma-separated; ARGV[4] events there really are, likewise
+-- ARGV[5] length of the tally   ARGV[6] number of dead letters
+-- then n entry ids, the tally as name and increment in turn, and per letter: the index of its entry (from 1) and the
+-- values of the fields named in LETTER below.
+--
+-- Returns {entries settled, events lost to another settler}.
+local LETTER = {'body', 'reason', 'status', 'error', 'attempts', 'at', 'source', 'batch', 'entry', 'replays'}
+local SLICE = 1000 -- ids per call: Lua's unpack has room for some 8000
+
+local function numbers(csv)
+  local list = {}
+  for number in string.gmatch(csv, '%d+') do list[#list + 1] = tonumber(number) end
+  return list
+end
+
+local group, n = ARGV[1], tonumber(ARGV[2])
+local claimed, actual = numbers(ARGV[3]), numbers(ARGV[4])
+local tally_length, letters = tonumber(ARGV[5]), tonumber(ARGV[6])
+local at = 6
+
+-- When every entry was still pending, all are ours and go in bulk; else each one's existence tells.
+local acknowledged, settled, lost = 0, 0, 0
+local foreign = {} -- by index: settled by somebody else
+for first = 1, n, SLICE do
+  acknowledged = acknowledged + redis.call('XACK', KEYS[1], group, unpack(ARGV, at + first, at + math.min(first + SLICE - 1, n)))
+end
+if acknowledged == n then
+  for first = 1, n, SLICE do
+    settled = settled + redis.call('XDEL', KEYS[1], unpack(ARGV, at + first, at + math.min(first + SLICE - 1, n)))
+  end
+else
+  for i = 1, n do
+    if redis.call('XDEL', KEYS[1], ARGV[at + i]) == 1 then
+      settled = settled + 1
+    else
+      foreign[i], lost = true, lost + actual[i]
+    end
+  end
+end
+at = at + n
+
+local accepted, pending, delivered = 0, 0, 0
+for i = 1, n do
+  if not foreign[i] then
+    accepted = accepted + actual[i] - claimed[i]
+    pending = pending - claimed[i]
+    delivered = delivered + actual[i]
+  end
+end
+
+for i = at + 1, at + tally_length, 2 do
+  redis.call('HINCRBY', KEYS[2], ARGV[i], ARGV[i + 1])
+end
+at = at + tally_length
+
+local buried = 0
+for _ = 1, letters do
+  if not foreign[tonumber(ARGV[at + 1])] then
+    local fields = {}
+    for f, name in ipairs(LETTER) do
+      local value = ARGV[at + 1 + f]
+      if value ~= '' then fields[#fields + 1] = name; fields[#fields + 1] = value end
+    end
+    redis.call('XADD', KEYS[3], '*', unpack(fields))
+    redis.call('HINCRBY', KEYS[2], 'dead_lettered:' .. ARGV[at + 3], 1)
+    buried = buried + 1
+  end
+  at = at + 1 + #LETTER
+end
+
+local function count(name, increment)
+  if increment ~= 0 then redis.call('HINCRBY', KEYS[2], name, increment) end
+end
+count('accepted', accepted)
+count('pending', pending)
+count('delivered', delivered - buried)
+count('dead_lettered', buried)
+count('entries_settled', settled)
+count('ambiguous', lost)
+return {settled, lost}

@@ -1,0 +1,43 @@
+#!lua flags=allow-oom
+-- Take the first free drain slot for a new drain, when there is work for it.
+--
+-- KEYS[1] events stream   KEYS[2..] the lease of every drain slot that may be taken
+-- ARGV[1] the new drain's token   ARGV[2] life of the lease (ms)   ARGV[3] group
+-- ARGV[4] 0: any entry on the stream is work; else only an entry that nobody has read for so long (ms)
+--
+-- Returns {index of the slot among the given ones from 0, or -1; 1 when the first of them is taken; the newest id}.
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  return {-1, redis.call('EXISTS', KEYS[2]), '0-0'}
+end
+local function record(flat)
+  local map = {}
+  for i = 1, #flat, 2 do map[flat[i]] = flat[i + 1] end
+  return map
+end
+
+local function unread_for_ms()
+  for _, flat in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+    local group = record(flat)
+    if group.name == ARGV[3] then
+      local next_one = redis.call('XRANGE', KEYS[1], '(' .. group['last-delivered-id'], '+', 'COUNT', 1)[1]
+      if not next_one then return 0 end
+      local now = redis.call('TIME')
+      return now[1] * 1000 + math.floor(now[2] / 1000) - tonumber(string.match(next_one[1], '^%d+'))
+    end
+  end
+  return 0
+end
+
+local newest = record(redis.call('XINFO', 'STREAM', KEYS[1]))['last-generated-id']
+local work = redis.call('XLEN', KEYS[1]) > 0
+if work and tonumber(ARGV[4]) > 0 then work = unread_for_ms() >= tonumber(ARGV[4]) end
+local index = -1
+if work then
+  for i = 2, #KEYS do
+    if redis.call('SET', KEYS[i], ARGV[1], 'NX', 'PX', ARGV[2]) then
+      index = i - 2
+      break
+    end
+  end
+end
+return {index, redis.call('EXISTS', KEYS[2]), newest}

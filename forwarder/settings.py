@@ -1,0 +1,166 @@
+"""Every FORWARDER_* variable: typed, bounded, with its unit in its name; `forwarder config` prints them.
+
+Read once at start, never at import; the code below receives plain values. The API key is a SecretStr and is never
+printed, logged or stored.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from forwarder.errors import InvalidSettings
+from forwarder.feedback import Limits
+from forwarder.paths import default_data_dir
+
+PREFIX = "FORWARDER_"
+DEFAULT_DESTINATION = "default"
+REDIS_SCHEMES = ("redis", "rediss", "unix")
+
+DestinationName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+
+
+class Upstream(BaseModel):
+    """One destination: where it is, the key, and how it wants to be treated."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    api_key: SecretStr | None = Field(None, description="the key of the Feedback API")
+    base_url: str = Field("https://api.portkey.ai/v1", description="the Feedback API, without the feedback path")
+    feedback_path: str = Field("/feedback/", pattern=r"^/[^\s?#]*$", description="appended to the base URL")
+    auth_scheme: Literal["portkey", "bearer"] = Field("portkey", description="how the key is sent")
+    batch_max_events: int = Field(500, ge=1, le=10_000, description="most events in one request")
+    batch_max_bytes: int = Field(1_048_576, ge=1_024, le=104_857_600, description="most bytes in one request body")
+    batch_linger_ms: int = Field(50, ge=0, le=60_000, description="longest wait for a batch to fill")
+    concurrency_max: int = Field(16, ge=1, le=1_000, description="most requests at once, per drain")
+    connect_timeout_s: float = Field(5, gt=0, le=120, description="for a connection to be made")
+    request_timeout_s: float = Field(30, gt=0, le=600, description="for an answer to a request")
+    retry_max_attempts: int = Field(20, ge=1, le=1_000, description="tries before a batch is dead-lettered")
+    retry_max_age_s: float = Field(86_400, gt=0, description="age of a batch at which no more tries are made")
+    retry_base_ms: int = Field(500, ge=1, le=600_000, description="backoff before the second try; doubles each time")
+    retry_max_ms: int = Field(60_000, ge=1, le=3_600_000, description="longest backoff")
+    retry_after_max_s: float = Field(300, ge=0, le=86_400, description="longest Retry-After that is honoured")
+    pause_s: float = Field(30, gt=0, le=86_400, description="pause of a destination that refuses the key or the path")
+
+    @field_validator("base_url")
+    @classmethod
+    def _http(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must be an http:// or https:// URL without query, e.g. https://api.portkey.ai/v1")
+        return url.rstrip("/")
+
+    @field_validator("api_key")
+    @classmethod
+    def _header_safe(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not re.fullmatch(r"[\x21-\x7e]+", key.get_secret_value()):
+            raise ValueError("must be one word of printable ASCII characters, as the API issued it")
+        return key
+
+    @property
+    def url(self) -> str:
+        """Where batches are posted."""
+        return self.base_url + self.feedback_path
+
+
+class Settings(Upstream, BaseSettings):
+    """All settings; the upstream's own are those of the destination `default` and what others inherit."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", env_nested_delimiter="__", extra="ignore", frozen=True
+    )
+
+    destinations: dict[DestinationName, dict[str, Any]] = Field(
+        default_factory=dict, description="further destinations, as FORWARDER_DESTINATIONS__NAME__BASE_URL and so on"
+    )
+    redis_url: str = Field("embedded", description="the queue: embedded, redis://, rediss:// or unix://")
+    control_url: str | None = Field(None, description="where RQ lives, when not on the queue's server")
+    redis_timeout_s: float = Field(5, gt=0, le=60, description="for an answer of Redis")
+    data_dir: Path = Field(default_factory=default_data_dir, description="files of the embedded queue and the sandbox")
+    key_prefix: str = Field("feedback:", pattern=r"^[A-Za-z0-9_.:-]*$", description="of every Redis key")
+    backlog_max_events: int = Field(10_000_000, ge=1, description="waiting events at which appends are refused")
+    dedupe_ttl_s: int = Field(3_600, ge=1, le=2_592_000, description="how long an append can be retried safely")
+    trace_id_max_length: int = Field(512, ge=1, le=65_536, description="characters of a trace id")
+    event_max_bytes: int = Field(262_144, ge=128, le=10_485_760, description="of one event's JSON")
+    workers: int = Field(1, ge=1, le=64, description="worker processes of `forwarder up`")
+    max_drains: int = Field(4, ge=1, le=64, description="drains at once per destination")
+    drain_idle_s: float = Field(5, gt=0, le=3_600, description="quiet time after which a drain ends")
+    drain_session_s: float = Field(300, gt=0, le=86_400, description="longest run of a drain")
+    lease_ttl_s: float = Field(10, ge=1, le=600, description="silence after which a drain counts as dead")
+    shutdown_grace_s: float = Field(10, gt=0, le=3_600, description="for what is in flight when asked to stop")
+    sandbox_host: str = Field("127.0.0.1", description="where the sandbox listens")
+    sandbox_port: int = Field(8788, ge=0, le=65_535, description="its port; 0 takes a free one")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+    log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal")
+
+    @field_validator("redis_url", "control_url")
+    @classmethod
+    def _known_scheme(cls, url: str | None) -> str | None:
+        if url is None or url == "embedded" or urlsplit(url).scheme in REDIS_SCHEMES:
+            return url
+        raise ValueError("must be `embedded` or begin with redis://, rediss:// or unix://")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Settings":
+        if self.retry_max_ms < self.retry_base_ms:
+            raise ValueError("FORWARDER_RETRY_MAX_MS must not be below FORWARDER_RETRY_BASE_MS")
+        for name in self.destinations:
+            self.upstream(name)
+        return self
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of one event."""
+        return Limits(self.trace_id_max_length, self.event_max_bytes)
+
+    @property
+    def destination_names(self) -> list[str]:
+        """`default` and the configured others, in that order."""
+        return [DEFAULT_DESTINATION, *sorted(set(self.destinations) - {DEFAULT_DESTINATION})]
+
+    def upstream(self, destination: str) -> Upstream:
+        """The settings of a destination: its own over the common ones.
+
+        Raises:
+            InvalidSettings: no such destination, or a value of its own is wrong.
+        """
+        if destination not in self.destination_names:
+            known = ", ".join(self.destination_names)
+            raise InvalidSettings(f"destination {destination!r} is not configured; known are: {known}")
+        own = self.destinations.get(destination, {})
+        common = {name: getattr(self, name) for name in Upstream.model_fields}
+        try:
+            return Upstream(**{**common, **own})
+        except ValidationError as error:
+            scope = f"{PREFIX}DESTINATIONS__{destination.upper()}__"
+            raise InvalidSettings(_in_words(error, scope)) from None
+
+
+def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - any field of Settings
+    """Settings from the environment, `.env` and the arguments, which win.
+
+    Raises:
+        InvalidSettings: one line per wrong variable, with what is allowed.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise InvalidSettings(_in_words(error, PREFIX)) from None
+    except SettingsError as error:
+        raise InvalidSettings(f"the environment or .env cannot be read: {error}") from None
+
+
+def _in_words(error: ValidationError, scope: str) -> str:
+    lines = []
+    for flaw in error.errors(include_url=False):
+        name = scope + "__".join(str(part) for part in flaw["loc"]).upper() if flaw["loc"] else ""
+        problem = flaw["msg"].removeprefix("Value error, ")
+        secret = "KEY" in name or not isinstance(flaw["input"], str | int | float)
+        got = "" if secret or not name else f" (it is {str(flaw['input'])[:60]!r})"
+        if flaw["type"] == "extra_forbidden":
+            problem = f"is not a setting of a destination; known are {', '.join(sorted(Upstream.model_fields))}"
+        lines.append(f"{name}: {problem[0].lower()}{problem[1:]}{got}" if name else problem)
+    return "\n".join(lines)

@@ -1,0 +1,106 @@
+"""Child processes, kept running: started, watched, restarted with backoff when they die, stopped in order."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from forwarder.log import get_logger
+
+RESTART_BASE_S: Final = 0.5
+RESTART_MAX_S: Final = 30.0
+HEALTHY_AFTER_S: Final = 60.0
+"""A child that ran so long starts its backoff anew."""
+
+
+@dataclass
+class Child:
+    """One process that is kept running.
+
+    Attributes:
+        name: for the log and the status line.
+        command: its argument list.
+        env: variables besides our own.
+        restart: whether to start it again when it ends.
+    """
+
+    name: str
+    command: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+    restart: bool = True
+    process: subprocess.Popen[bytes] | None = None
+    deaths: int = 0
+    started_at: float = 0.0
+    due_at: float = 0.0
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs now."""
+        return self.process is not None and self.process.poll() is None
+
+    def start(self) -> None:
+        """Start it, in a session of its own: signals of the terminal are for the supervisor."""
+        self.process = subprocess.Popen(self.command, env={**os.environ, **self.env}, start_new_session=True)
+        self.started_at = time.monotonic()
+
+
+class Supervisor:
+    """Keeps children running; call `watch` now and then."""
+
+    def __init__(self) -> None:
+        self.children: list[Child] = []
+        self._log = get_logger()
+
+    def start(self, child: Child) -> Child:
+        """Start a child and keep it running."""
+        child.start()
+        self.children.append(child)
+        return child
+
+    def watch(self) -> None:
+        """Start again what has died and whose backoff is over."""
+        now = time.monotonic()
+        for child in self.children:
+            if child.running or not child.restart:
+                continue
+            if child.due_at == 0:
+                self._schedule(child, now)
+            elif now >= child.due_at:
+                child.due_at = 0.0
+                child.start()
+
+    def stop(self, grace_s: float) -> None:
+        """Ask all children to stop at once, wait, and kill what is left after the grace."""
+        deadline = time.monotonic() + grace_s
+        running = [child.process for child in self.children if child.process and child.running]
+        for process in running:
+            process.send_signal(signal.SIGTERM)
+        for process in running:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                self._log.warning("killed", pid=process.pid, reason=f"did not stop within {grace_s:g} s")
+                process.kill()
+                process.wait()
+
+    @property
+    def ended(self) -> bool:
+        """Whether no child runs and none will be started again."""
+        return not any(child.running or child.restart for child in self.children)
+
+    def exit_code(self) -> int:
+        """0 when all children ended well."""
+        codes = [child.process.returncode for child in self.children if child.process]
+        return 0 if not any(codes) else 1
+
+    def _schedule(self, child: Child, now: float) -> None:
+        if now - child.started_at > HEALTHY_AFTER_S:
+            child.deaths = 0
+        wait_s = min(RESTART_MAX_S, RESTART_BASE_S * 2**child.deaths)
+        child.deaths += 1
+        child.due_at = now + wait_s
+        code = child.process.returncode if child.process else None
+        self._log.warning("child_died", child=child.name, exit_code=code, next=f"restarted in {wait_s:g} s")

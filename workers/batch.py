@@ -1,0 +1,173 @@
+"""Coalesce entries into batches, and cut batches into pieces (pure).
+
+A batch is a whole number of entries. It is closed by events, by bytes (the real serialised size, brackets and commas
+included) or by linger time, whichever comes first. Bytes are joined, never re-encoded.
+"""
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+
+from forwarder.feedback import Members, join, split
+from forwarder.queue.stream import Entry
+
+BRACKETS = 2
+COMMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """An entry that can travel: its events are valid and fit into a batch."""
+
+    entry: Entry
+    members: Members
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What one request body may hold."""
+
+    max_events: int
+    max_bytes: int
+
+    def holds(self, events: int, member_bytes: int) -> bool:
+        """Whether a body of that many events, with that many bytes between its brackets, is allowed."""
+        return events <= self.max_events and member_bytes + BRACKETS <= self.max_bytes
+
+
+class Batch:
+    """Whole entries, coalesced into one request body.
+
+    Attributes:
+        loads: its entries.
+        count: its events.
+        id: stable over retries, because it is made of the ids of its entries.
+    """
+
+    def __init__(self, loads: Sequence[Load]) -> None:
+        self.loads = tuple(loads)
+        self.count = sum(load.members.count for load in loads)
+        digest = hashlib.sha256(b",".join([load.entry.id for load in loads]))
+        self.id = digest.hexdigest()[:16]
+
+    @cached_property
+    def body(self) -> bytes:
+        """The request body."""
+        return b"[" + b",".join([load.members.joined for load in self.loads]) + b"]"
+
+    @cached_property
+    def events(self) -> list[bytes]:
+        """The single events; only a batch that must be cut is taken apart."""
+        return [event for load in self.loads for event in split(load.members.joined)]
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        return list(accumulate(load.members.count for load in self.loads))
+
+    def load_of(self, event_index: int) -> int:
+        """The index of the load that an event belongs to."""
+        return bisect_right(self._ends, event_index)
+
+    def whole(self) -> "Piece":
+        """All of it, as the piece that is sent first."""
+        return Piece(self, 0, self.count)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of a batch's events that is sent in one request."""
+
+    batch: Batch
+    start: int
+    stop: int
+
+    @property
+    def count(self) -> int:
+        """Its events."""
+        return self.stop - self.start
+
+    @property
+    def body(self) -> bytes:
+        """The request body."""
+        if self.count == self.batch.count:
+            return self.batch.body
+        return b"[" + b",".join(self.batch.events[self.start : self.stop]) + b"]"
+
+    @property
+    def key(self) -> str:
+        """The Idempotency-Key: the same for each try of the same events."""
+        return self.batch.id if self.count == self.batch.count else f"{self.batch.id}-{self.start}-{self.stop}"
+
+    def halves(self) -> tuple["Piece", "Piece"]:
+        """Cut in two; needs two events at least."""
+        middle = (self.start + self.stop) // 2
+        return Piece(self.batch, self.start, middle), Piece(self.batch, middle, self.stop)
+
+
+class Coalescer:
+    """Collects loads until a batch is full or has lingered long enough.
+
+    Args:
+        capacity: of a batch.
+        linger_ms: how long the first load of a batch waits for others.
+    """
+
+    def __init__(self, capacity: Capacity, linger_ms: float) -> None:
+        self._capacity = capacity
+        self._linger_ms = linger_ms
+        self._loads: list[Load] = []
+        self._events = 0
+        self._bytes = 0
+        self._opened_ms = 0.0
+
+    def add(self, load: Load, now_ms: float) -> list[Batch]:
+        """Take a load, which must fit the capacity by itself; answers the batches that it closes, none to two."""
+        closed = []
+        events = self._events + load.members.count
+        size = self._bytes + COMMA + len(load.members.joined)
+        if self._loads and not self._capacity.holds(events, size):
+            closed.append(self._close())
+        if not self._loads:
+            self._opened_ms = now_ms
+        self._bytes += len(load.members.joined) + (COMMA if self._loads else 0)
+        self._events += load.members.count
+        self._loads.append(load)
+        if self._events == self._capacity.max_events:
+            closed.append(self._close())
+        return closed
+
+    def due(self, now_ms: float) -> Batch | None:
+        """The open batch, closed, when it has lingered long enough."""
+        return self._close() if self._loads and self.wait_ms(now_ms) <= 0 else None
+
+    def wait_ms(self, now_ms: float) -> float:
+        """How long until the open batch is due; endless when there is none."""
+        return self._opened_ms + self._linger_ms - now_ms if self._loads else float("inf")
+
+    def flush(self) -> Batch | None:
+        """The open batch, closed, however young."""
+        return self._close() if self._loads else None
+
+    def _close(self) -> Batch:
+        batch = Batch(self._loads)
+        self._loads, self._events, self._bytes = [], 0, 0
+        return batch
+
+
+def pack(events: Iterable[bytes], capacity: Capacity) -> list[Members]:
+    """Valid events, each of which fits by itself, packed in order into as few pieces as the capacity allows."""
+    pieces: list[Members] = []
+    open_events: list[bytes] = []
+    size = 0
+    for event in events:
+        if open_events and not capacity.holds(len(open_events) + 1, size + COMMA + len(event)):
+            pieces.append(join(open_events))
+            open_events, size = [], 0
+        size += len(event) + (COMMA if open_events else 0)
+        open_events.append(event)
+    if open_events:
+        pieces.append(join(open_events))
+    return pieces

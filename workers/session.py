@@ -1,0 +1,78 @@
+"""One run of a drain: its lease, and whether it is over."""
+
+import asyncio
+import os
+import time
+from dataclasses import dataclass, field
+
+from workers.stop import STOP
+
+
+class HandBack(Exception):  # noqa: N818 - not an error: the batch stays pending, and the next drain takes it over
+    """The session ends before the batch has its outcome."""
+
+
+@dataclass
+class Session:
+    """What a drain knows of its own run.
+
+    Attributes:
+        destination: whose stream is drained.
+        slot: the lease that is held.
+        token: its value, and the consumer's name.
+        idle_s: quiet time after which the session ends.
+        longest_s: after which it ends anyway.
+        ending: set when it is over; whoever waits, waits for this too.
+        reason: why it is over.
+    """
+
+    destination: str
+    slot: int
+    token: str
+    idle_s: float
+    longest_s: float
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
+    reason: str = ""
+    _worker_pid: int = field(default_factory=os.getppid)
+    _began: float = field(default_factory=time.monotonic)
+    _busy_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self._began
+
+    def busy(self) -> None:
+        """Something was read, or is in flight."""
+        self._busy_at = time.monotonic()
+
+    def end(self, reason: str) -> None:
+        """It is over; the first reason counts."""
+        if not self.ending.is_set():
+            self.reason = reason
+            self.ending.set()
+
+    def over(self) -> bool:
+        """Whether to stop reading; looks at the signals, the worker, the clock and the quiet."""
+        if STOP.is_set():
+            self.end("the worker was asked to stop")
+        elif os.getppid() != self._worker_pid:
+            self.end("the worker died")
+        elif self.age_s > self.longest_s:
+            self.end("the session has run its time")
+        elif time.monotonic() - self._busy_at > self.idle_s:
+            self.end("the stream is idle")
+        return self.ending.is_set()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, unless the session ends.
+
+        Raises:
+            HandBack: it ended meanwhile.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                await self.ending.wait()
+        except TimeoutError:
+            return
+        raise HandBack

@@ -1,0 +1,140 @@
+"""What an answer of the upstream means (pure, total): the table of the delivery contract, as code.
+
+| answer | verdict |
+|---|---|
+| 2xx with `"status": "success"`, or without a body | Delivered |
+| 2xx with `"status": "failure"`, 400, 409, 422 | Cut: some event of the array is refused |
+| 413 | Cut, too large |
+| 401, 402, 403, 404, 405, 3xx and other 4xx | Stop: the destination is misconfigured or unpaid, no event is to blame |
+| 408, 425, 429, 5xx, 1xx, no answer, a 2xx body that is not the API's | Retry |
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+ERROR_MAX_LENGTH: Final = 500
+
+_MENDS: Final = {
+    401: "the API key is refused; set FORWARDER_API_KEY",
+    402: "the subscription is exhausted; renew it with the API's provider",
+    403: "the API key may not write feedback; give it the right, or set another FORWARDER_API_KEY",
+    404: "there is no Feedback API at this URL; check FORWARDER_BASE_URL and FORWARDER_FEEDBACK_PATH",
+    405: "the URL takes no POST; check FORWARDER_BASE_URL and FORWARDER_FEEDBACK_PATH",
+}
+_REDIRECT_MEND: Final = "the URL redirects, and a key is never sent on; set FORWARDER_BASE_URL to where it leads"
+_REFUSED: Final = (400, 409, 422)
+_TOO_LARGE: Final = 413
+_TRANSIENT: Final = (408, 425, 429)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back for one request.
+
+    Attributes:
+        status: the HTTP status; None when there was no answer.
+        body: the answer's body, at most a few kilobytes of it.
+        retry_after: the header of that name.
+        failure: what went wrong with the connection, when there was no answer.
+        reached: whether the upstream may have got the request.
+    """
+
+    status: int | None
+    body: bytes = b""
+    retry_after: str | None = None
+    failure: str = ""
+    reached: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The upstream has the events; it named so many feedback ids (None: it named none)."""
+
+    ids: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Try again later. The upstream may already have the events when `ambiguous`."""
+
+    error: str
+    retry_after: str | None = None
+    ambiguous: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Some event is refused: cut in two, until it stands alone; then it is a dead letter of this reason."""
+
+    error: str
+    reason: str = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The destination takes nothing until somebody mends it."""
+
+    error: str
+
+
+Verdict = Delivered | Retry | Cut | Stop
+
+
+class _Body(msgspec.Struct):
+    """The parts of an answer that matter; a list of ids goes by two names in the API's own SDKs."""
+
+    status: str | None = None
+    message: Any = None
+    error: Any = None
+    feedback_ids: list[Any] | None = None
+    feedback_id: Any = None
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+
+
+def classify(answer: Answer) -> Verdict:
+    """The verdict on an answer."""
+    status = answer.status
+    if status is None:
+        return Retry(answer.failure, ambiguous=answer.reached)
+    if 200 <= status < 300:  # noqa: PLR2004 - HTTP's classes are clearer as numbers
+        return _classify_success(answer, status)
+    if status in _REFUSED:
+        return Cut(describe(answer))
+    if status == _TOO_LARGE:
+        return Cut(describe(answer), "too_large")
+    if status in _TRANSIENT or status < 300 or status >= 500:  # noqa: PLR2004
+        # a gateway's 502 or 504 may hide a success
+        return Retry(describe(answer), answer.retry_after, ambiguous=status >= 500)  # noqa: PLR2004
+    mend = _MENDS.get(status, _REDIRECT_MEND if status < 400 else "check the destination's settings")  # noqa: PLR2004
+    return Stop(f"HTTP {status}: {mend}")
+
+
+def _classify_success(answer: Answer, status: int) -> Verdict:
+    if not answer.body.strip():
+        return Delivered(None)
+    try:
+        body = _decode(answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Retry(f"HTTP {status} with a body that is not the API's", ambiguous=True)
+    if body.status == "failure":
+        return Cut(describe(answer))
+    ids = body.feedback_ids if body.feedback_ids is not None else body.feedback_id
+    if body.status != "success" and ids is None:
+        return Retry(f"HTTP {status} with a body that is not the API's", ambiguous=True)
+    return Delivered(len(ids) if isinstance(ids, list) else None)
+
+
+def describe(answer: Answer) -> str:
+    """The upstream's own words: its error message, or the beginning of its body; one line."""
+    try:
+        body = _decode(answer.body)
+        message = body.error.get("message") if isinstance(body.error, dict) else body.error or body.message
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        message = None
+    text = message if isinstance(message, str) else answer.body.decode("utf-8", "replace")
+    words = " ".join("".join(c if c.isprintable() else " " for c in text[: 2 * ERROR_MAX_LENGTH]).split())
+    return f"HTTP {answer.status}: {words}"[:ERROR_MAX_LENGTH].rstrip(": ")
