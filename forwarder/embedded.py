@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import IO, Final
 
 import redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from forwarder.errors import EmbeddedError
 from forwarder.orphan import stop_with_parent
@@ -71,6 +73,10 @@ class DataLock:
         self._file.truncate()
         self._file.write(str(os.getpid()))
         self._file.flush()
+
+    def release(self) -> None:
+        """Free the folder for the next one."""
+        self._file.close()
 
 
 class EmbeddedServer:
@@ -143,7 +149,8 @@ class EmbeddedServer:
         return self._data.valkey / "valkey.log"
 
     def _client(self) -> redis.Redis:
-        return redis.Redis(unix_socket_path=str(self._data.socket), retry=None, socket_timeout=STOP_TIMEOUT_S)
+        path = str(self._data.socket)
+        return redis.Redis(unix_socket_path=path, retry=Retry(NoBackoff(), 0), socket_timeout=STOP_TIMEOUT_S)
 
     def _stop_leftover(self) -> None:
         """A server whose `up` was killed may still run; it gets the chance to close its file."""

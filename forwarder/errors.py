@@ -1,12 +1,12 @@
 """Every error that a user can meet has one root, one sentence, and says what mends it.
 
-    ForwarderError
-    ├── InvalidFeedback       an event breaks the model; names position and field
-    ├── InvalidSettings       a FORWARDER_* variable is wrong; names the variable
-    ├── QueueUnavailable      Redis is away, refuses us or is too old
-    ├── QueueFull             the backlog cap is reached
-    ├── EmbeddedError         the Valkey of `forwarder up` cannot start
-    └── UsageError            a command was called with arguments that do not fit together
+ForwarderError
+├── InvalidFeedback       an event breaks the model; names position and field
+├── InvalidSettings       a FORWARDER_* variable is wrong; names the variable
+├── QueueUnavailable      Redis is away, refuses us or is too old
+├── QueueFull             the backlog cap is reached
+├── EmbeddedError         the Valkey of `forwarder up` cannot start
+└── UsageError            a command was called with arguments that do not fit together
 """
 
 from __future__ import annotations

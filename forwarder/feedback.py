@@ -14,25 +14,24 @@ by event: what merely is not canonical (5.0, null) is written anew, what is wron
 
 import json
 import math
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from forwarder.errors import InvalidFeedback
 from forwarder.flaws import Flaw, explain
+from forwarder.parts import UNDECODABLE, WHITESPACE, raw_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 VALUE_MIN: Final = -10
 VALUE_MAX: Final = 10
-WHITESPACE: Final = b" \t\n\r"
-UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 UNWRITABLE: Final = (TypeError, ValueError, OverflowError, RecursionError)
 
-_NEXT = re.compile(r"[ \t\n\r]*(?:,[ \t\n\r]*|(?P<close>\])$)")
 _Value = Annotated[int, Meta(ge=VALUE_MIN, le=VALUE_MAX)]
 _Weight = Annotated[float, Meta(ge=0, le=1)]
 
@@ -70,12 +69,12 @@ class Codec:
     """Reads and writes events under one set of limits; get one with `codec(limits)`, which remembers it."""
 
     def __init__(self, limits: Limits) -> None:
-        TraceId = Annotated[str, Meta(min_length=1, max_length=limits.trace_id_max_length)]
+        trace_id_type = Annotated[str, Meta(min_length=1, max_length=limits.trace_id_max_length)]
 
         class Strict(Struct, forbid_unknown_fields=True, gc=False):
             """The canonical form."""
 
-            trace_id: TraceId  # type: ignore[valid-type]  # a type made from the limits
+            trace_id: trace_id_type
             value: _Value
             weight: _Weight | UnsetType = UNSET
             text: str | UnsetType = UNSET
@@ -84,7 +83,7 @@ class Codec:
         class Lenient(Struct, forbid_unknown_fields=True, gc=False, omit_defaults=True):
             """What is taken and then written in the canonical form; the default None is left out."""
 
-            trace_id: TraceId  # type: ignore[valid-type]
+            trace_id: trace_id_type
             value: _Value | Annotated[float, Meta(ge=VALUE_MIN, le=VALUE_MAX)]
             weight: _Weight | None = None
             text: str | None = None
@@ -131,7 +130,7 @@ class Codec:
     def sift(self, body: bytes) -> Sifted:
         """Take a body apart; never raises. A body that is not JSON, or an empty array, is one flaw of its own."""
         try:
-            parts = _raw_parts(body)
+            parts = raw_parts(body)
         except UNDECODABLE as error:
             field, problem = explain(error, self._rules)
             return Sifted([], [Flaw(None, field, problem, body)])
@@ -189,7 +188,7 @@ class Codec:
 
 
 @lru_cache(maxsize=8)
-def codec(limits: Limits = Limits()) -> Codec:  # noqa: B008 - a frozen value
+def codec(limits: Limits = Limits()) -> Codec:
     """The codec for these limits; building the decoders costs a millisecond, so they are kept."""
     return Codec(limits)
 
@@ -201,41 +200,7 @@ def join(events: list[bytes]) -> Members:
 
 def split(members: bytes) -> list[bytes]:
     """The single events of joined members, as slices of the same bytes."""
-    return _raw_parts(b"[" + members + b"]")
-
-
-_raw_array = msgspec.json.Decoder(list[msgspec.Raw])
-_scanner = json.JSONDecoder()
-
-
-def _raw_parts(body: bytes) -> list[bytes]:
-    """The events of a body as slices of it, unvalidated."""
-    if not body.lstrip(WHITESPACE).startswith(b"["):
-        return [body.strip(WHITESPACE)]
-    try:
-        return [bytes(raw) for raw in _raw_array.decode(body)]
-    except UNDECODABLE as error:
-        return _scanned_parts(body, error)
-
-
-def _scanned_parts(body: bytes, error: Exception) -> list[bytes]:
-    """The same with the standard library's scanner, which steps over what msgspec gives up on (NaN, lone surrogates,
-    bytes that are not UTF-8), so that one such event does not condemn its neighbours. Latin-1 keeps offsets in bytes.
-    """
-    text = body.decode("latin-1").strip(" \t\n\r")
-    parts, at = [], len(text) - len(text[1:].lstrip(" \t\n\r"))
-    try:
-        while True:
-            _, end = _scanner.raw_decode(text, at)
-            parts.append(text[at:end].encode("latin-1"))
-            rest = _NEXT.match(text, end)
-            if rest is None:
-                raise error
-            if rest["close"]:
-                return parts
-            at = rest.end()
-    except (ValueError, IndexError, RecursionError):
-        raise error from None
+    return raw_parts(b"[" + members + b"]")
 
 
 def _refuse_non_finite(value: Any) -> None:  # noqa: ANN401 - whatever a caller put into metadata

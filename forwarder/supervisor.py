@@ -25,12 +25,14 @@ class Child:
         command: its argument list.
         env: variables besides our own.
         restart: whether to start it again when it ends.
+        announces: whether it says on its standard output when it is ready.
     """
 
     name: str
     command: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     restart: bool = True
+    announces: bool = False
     process: subprocess.Popen[bytes] | None = None
     deaths: int = 0
     started_at: float = 0.0
@@ -43,8 +45,14 @@ class Child:
 
     def start(self) -> None:
         """Start it, in a session of its own: signals of the terminal are for the supervisor."""
-        self.process = subprocess.Popen(self.command, env={**os.environ, **self.env}, start_new_session=True)
+        output = subprocess.PIPE if self.announces else None
+        env = {**os.environ, **self.env}
+        self.process = subprocess.Popen(self.command, env=env, stdout=output, start_new_session=True)
         self.started_at = time.monotonic()
+
+    def read_announcement(self) -> bytes:
+        """The line by which it says that it is ready; empty when it ended without."""
+        return self.process.stdout.readline() if self.process and self.process.stdout else b""
 
 
 class Supervisor:

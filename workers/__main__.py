@@ -5,6 +5,7 @@ import sys
 
 from forwarder.errors import ForwarderError
 from forwarder.orphan import stop_with_parent
+from forwarder.queue.connection import queue_errors
 from forwarder.settings import load_settings
 from workers.worker import run_worker
 
@@ -16,7 +17,9 @@ def main() -> int:
     arguments = parser.parse_args()
     stop_with_parent()
     try:
-        run_worker(load_settings(), burst=arguments.burst)
+        settings = load_settings()
+        with queue_errors(settings):
+            run_worker(settings, burst=arguments.burst)
     except ForwarderError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1

@@ -1,6 +1,7 @@
 """May an entry travel as it is? If not, which pieces of it can, and which events are invalid (pure)."""
 
-from forwarder.feedback import Codec, Flaw, join
+from forwarder.feedback import Codec, join
+from forwarder.flaws import Flaw
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.stream import CHUNK_MAX_BYTES, CHUNK_MAX_EVENTS, Entry, Recut
 from workers.batch import BRACKETS, Capacity, Load, pack

@@ -18,7 +18,7 @@ def delay_s(attempt: int, base_ms: int, max_ms: int, chance: float, retry_after_
         chance: a random number in [0, 1).
         retry_after_s: what the upstream asked for; the jitter is added, so that not everybody comes at that moment.
     """
-    bound_ms = min(max_ms, base_ms * 2 ** min(attempt - 1, 32))
+    bound_ms = min(max_ms, base_ms * (1 << min(attempt - 1, 32)))
     return retry_after_s + chance * bound_ms / 1000
 
 

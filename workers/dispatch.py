@@ -4,7 +4,6 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -115,9 +114,7 @@ class Dispatcher:
             if isinstance(verdict, Stop):
                 attempt -= 1  # the destination's fault: no try is burnt
                 await self._gate.close(verdict.error)
-            elif not isinstance(verdict, Retry):
-                return verdict, answer.status, attempt
-            elif self._spent(attempt, time.monotonic() - began):
+            elif not isinstance(verdict, Retry) or self._spent(attempt, time.monotonic() - began):
                 return verdict, answer.status, attempt
             else:
                 await self._back_off(piece, verdict, attempt, outcome.tally)
@@ -141,5 +138,3 @@ class Dispatcher:
         if isinstance(verdict, Delivered) and verdict.ids not in (None, piece.count):
             tally["ids_mismatch"] += 1
             self._log.warning("ids_mismatch", batch=piece.key, events=piece.count, ids=verdict.ids)
-
-

@@ -34,9 +34,7 @@ YIELD_AFTER_S = 5.0
 class Drain:
     """One session: the job of one lease."""
 
-    def __init__(
-        self, settings: Settings, session: Session, client: AsyncClient, sender: Sender, sweep: Sweep
-    ) -> None:
+    def __init__(self, settings: Settings, session: Session, client: AsyncClient, sender: Sender, sweep: Sweep) -> None:
         upstream = settings.upstream(session.destination)
         self._settings = settings
         self._session = session
@@ -65,10 +63,12 @@ class Drain:
         try:
             outcome = await self._dispatcher.dispatch(batch)
             settled = await patiently(self._session, lambda: run_async(self._client, settlement(self._keys, outcome)))
-            self._log.debug("settled", batch=batch.id, events=batch.count, refused=outcome.refused, lost=settled.lost_events)
+            self._log.debug(
+                "settled", batch=batch.id, events=batch.count, refused=outcome.refused, lost=settled.lost_events
+            )
         except HandBack:
             self._log.info("handed_back", batch=batch.id, events=batch.count, next="the next drain takes it over")
-        except Exception:
+        except Exception:  # whatever our own fault is, the batch stays pending and the next drain tries it
             self._log.exception("batch_failed", batch=batch.id, next="left pending for the next drain")
             self._session.end("a batch failed")
         finally:

@@ -36,7 +36,7 @@ class PauseGate:
 
     async def refresh(self) -> None:
         """Look at the pause."""
-        self._show(read_pause(await self._client.hgetall(self._keys.pause)))  # type: ignore[misc]  # async here
+        self._show(read_pause(await self._client.hgetall(self._keys.pause)))
 
     async def passed(self) -> None:
         """Wait until the destination is not paused.

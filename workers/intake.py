@@ -37,9 +37,7 @@ class Intake:
         settings: batch limits, linger, limits of an event.
     """
 
-    def __init__(
-        self, client: AsyncClient, keys: Keys, session: Session, gate: PauseGate, settings: Settings
-    ) -> None:
+    def __init__(self, client: AsyncClient, keys: Keys, session: Session, gate: PauseGate, settings: Settings) -> None:
         upstream = settings.upstream(session.destination)
         self._client = client
         self._keys = keys
@@ -64,10 +62,10 @@ class Intake:
             for entry in await patiently(self._session, self._entries):
                 for batch in await self._take(entry):
                     yield batch
-            if batch := self._coalescer.due(_now_ms()):
-                yield batch
-        if batch := self._coalescer.flush():
-            yield batch
+            if due := self._coalescer.due(_now_ms()):
+                yield due
+        if last := self._coalescer.flush():
+            yield last
 
     async def _take(self, entry: Entry) -> list[Batch]:
         """Admit an entry; answers the batches that it closes."""

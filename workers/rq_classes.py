@@ -39,7 +39,7 @@ class FeedbackJob(Job):
 
         if self.func_name not in ALLOWED:
             raise DeserializationError(f"{self.func_name!r} is not a job of this project")
-        return cast(Callable[..., Any], getattr(jobs, self.func_name.rpartition(".")[2]))
+        return cast("Callable[..., Any]", getattr(jobs, self.func_name.rpartition(".")[2]))
 
     def _deserialize_data(self) -> None:
         super()._deserialize_data()  # type: ignore[no-untyped-call]
@@ -78,7 +78,7 @@ class FeedbackQueue(Queue):
     def lmove(cls, connection: Redis, queue_key: str, timeout: int | None) -> Any:  # noqa: ANN401 - as RQ's
         """Take a job, waiting no longer than `patience_s`."""
         if timeout is not None and cls.patience_s is not None:
-            return super().lmove(connection, queue_key, cast(int, min(timeout, cls.patience_s)))
+            return super().lmove(connection, queue_key, cast("int", min(timeout, cls.patience_s)))
         return super().lmove(connection, queue_key, timeout)
 
 

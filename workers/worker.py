@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from redis.exceptions import RedisError
 from rq import Worker
-from rq.worker.base import StopRequested
+from rq.exceptions import StopRequested
 
 from forwarder.log import configure_logging, get_logger
 from forwarder.queue.connection import connect, control_url
@@ -25,7 +25,7 @@ GLANCE_S: Final = 0.01
 class FeedbackWorker(Worker):
     """An RQ worker of the queue `feedback`; works as `rq worker -w workers.worker.FeedbackWorker feedback` too."""
 
-    queue_class = FeedbackQueue
+    queue_class = FeedbackQueue  # type: ignore[assignment]  # RQ types it as exactly its own
     job_class = FeedbackJob
     max_connection_wait_time = 5
 
@@ -63,7 +63,7 @@ class FeedbackWorker(Worker):
             self._log.warning("stopping", reason="the process that started this worker died")
             raise StopRequested
         if super().should_run_maintenance_tasks:
-            super().run_maintenance_tasks()
+            super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
         try:
             self._look_for_work()
         except RedisError as error:
@@ -86,7 +86,7 @@ class FeedbackWorker(Worker):
         """Stop after the horse, and tell the horse to end now."""
         if self.horse_pid:
             os.kill(self.horse_pid, signal.SIGUSR1)
-        super().request_stop(signum, frame)
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
     def main_work_horse(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as RQ's
         """In the fork: a stop that arrives before the job begins must not kill it."""

@@ -80,7 +80,12 @@ class FeedbackClient:
         self.send(trace_id=trace_id, value=-1, text=text)
 
     def send_many(self, events: Iterable[dict[str, Any]]) -> int:
-        """Send many events, in appends of 500; answers how many. Raises as `send`, then none or whole appends are sent."""
+        """Send many events, in appends of 500; answers how many.
+
+        Raises:
+            InvalidFeedback: an event breaks the model; whole appends before it are sent.
+            QueueFull, QueueUnavailable: as `send`.
+        """
         sent = 0
         chunk: list[bytes] = []
         for event in events:

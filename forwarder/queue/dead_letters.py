@@ -90,22 +90,21 @@ def scan(client: Client, keys: Keys, *, after: str | None = None, until: str = "
         until: end with this id; bounds a scan over a stream that grows.
     """
     start = f"({after}" if after else "-"
-    while page := client.xrange(keys.dead, start, until, count=PAGE):
-        for entry_id, fields in page:
-            yield _letter(entry_id, fields)
-        start = f"({page[-1][0].decode()}"
+    while page := _pages(client.xrange(keys.dead, start, until, count=PAGE)):
+        yield from page
+        start = f"({page[-1].id}"
 
 
 def get(client: Client, keys: Keys, letter_id: str) -> DeadLetter | None:
     """One letter, or None when there is none of this id."""
-    page = client.xrange(keys.dead, letter_id, letter_id, count=1)
-    return _letter(*page[0]) if page else None
+    page = _pages(client.xrange(keys.dead, letter_id, letter_id, count=1))
+    return page[0] if page else None
 
 
 def last_id(client: Client, keys: Keys) -> str | None:
     """The newest letter's id: the bound of a replay that must not meet what dies again."""
-    page = client.xrevrange(keys.dead, count=1)
-    return page[0][0].decode() if page else None
+    page = _pages(client.xrevrange(keys.dead, count=1))
+    return page[0].id if page else None
 
 
 def replay(keys: Keys, letters: Sequence[DeadLetter]) -> Step[int]:
@@ -119,6 +118,10 @@ def replay(keys: Keys, letters: Sequence[DeadLetter]) -> Step[int]:
 def purge(keys: Keys, letter_ids: Sequence[str]) -> Step[int]:
     """Delete letters for good; answers how many there were."""
     return Step("purge", [keys.ledger, keys.dead], list(letter_ids), int)
+
+
+def _pages(reply: Any) -> list[DeadLetter]:  # noqa: ANN401 - redis-py types a reply as all that any client could get
+    return [_letter(entry_id, fields) for entry_id, fields in reply]
 
 
 def _letter(entry_id: bytes, fields: dict[bytes, bytes]) -> DeadLetter:

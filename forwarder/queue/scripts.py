@@ -36,23 +36,23 @@ class Step(Generic[Answer]):
     read: Callable[[Any], Answer]
 
 
-def run(client: "redis.Redis[bytes]", step: Step[Answer]) -> Answer:
+def run(client: redis.Redis, step: Step[Answer]) -> Answer:
     """Run a step; loads the script when the server does not have it."""
     code, digest = source(step.script)
     try:
-        reply = client.evalsha(digest, len(step.keys), *step.keys, *step.args)  # type: ignore[arg-type]
+        reply = client.evalsha(digest, len(step.keys), *step.keys, *step.args)
     except NoScriptError:
-        reply = client.eval(code, len(step.keys), *step.keys, *step.args)  # type: ignore[arg-type]
+        reply = client.eval(code, len(step.keys), *step.keys, *step.args)
     return step.read(reply)
 
 
-async def run_async(client: "redis.asyncio.Redis[bytes]", step: Step[Answer]) -> Answer:
+async def run_async(client: redis.asyncio.Redis, step: Step[Answer]) -> Answer:
     """The same for an asyncio client."""
     code, digest = source(step.script)
     try:
-        reply = await client.evalsha(digest, len(step.keys), *step.keys, *step.args)  # type: ignore[arg-type,misc]
+        reply = await client.evalsha(digest, len(step.keys), *step.keys, *step.args)
     except NoScriptError:
-        reply = await client.eval(code, len(step.keys), *step.keys, *step.args)  # type: ignore[arg-type,misc]
+        reply = await client.eval(code, len(step.keys), *step.keys, *step.args)
     return step.read(reply)
 
 

@@ -1,0 +1,87 @@
+"""Commands that run the parts: up, worker, sandbox."""
+
+import signal
+import sys
+import threading
+from typing import Annotated
+
+import typer
+
+from forwarder.errors import InvalidSettings
+from forwarder.log import configure_logging
+from forwarder.queue.connection import connect, control_url, queue_errors
+from forwarder.settings import DEFAULT_DESTINATION, PREFIX, Settings, load_settings
+from forwarder.supervisor import Child, Supervisor
+
+PANEL = "Run"
+STOP_MARGIN_S = 5.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    app.command(rich_help_panel=PANEL)(up)
+    app.command(rich_help_panel=PANEL)(worker)
+    app.command(rich_help_panel=PANEL)(sandbox)
+
+
+def up() -> None:
+    """Run everything on this machine: queue, workers, and the sandbox when no API key is set.
+
+    Example: FORWARDER_WORKERS=2 forwarder up
+    """
+    from forwarder.cli.up import Up  # noqa: PLC0415 - other commands need none of it
+
+    settings = load_settings()
+    configure_logging(settings)
+    Up(settings).run()
+
+
+def worker(
+    count: Annotated[int, typer.Option("-n", "--number", min=1, max=64, help="Worker processes.")] = 1,
+    burst: Annotated[bool, typer.Option("--burst", help="Stop when nothing waits any more.")] = False,
+) -> None:
+    """Run RQ workers that drain the queue; restarts those that die.
+
+    Example: FORWARDER_API_KEY=… forwarder worker -n 2
+    """
+    settings = load_settings()
+    configure_logging(settings)
+    _check_upstreams(settings)
+    for url in (None, control_url(settings)):
+        with queue_errors(settings), connect(settings, url) as client:
+            client.ping()
+    stop = threading.Event()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, lambda *_: stop.set())
+    supervisor = Supervisor()
+    command = [sys.executable, "-m", "workers", *(["--burst"] if burst else [])]
+    for number in range(1, count + 1):
+        supervisor.start(Child(f"worker {number}", command, restart=not burst))
+    while not supervisor.ended and not stop.wait(0.2):
+        supervisor.watch()
+    supervisor.stop(settings.shutdown_grace_s + STOP_MARGIN_S)
+    if not stop.is_set():
+        raise typer.Exit(supervisor.exit_code())
+
+
+def sandbox() -> None:
+    """Run the sandbox: a Feedback API for development and tests, on FORWARDER_SANDBOX_PORT.
+
+    Example: FORWARDER_SANDBOX_PORT=8790 forwarder sandbox
+    """
+    from forwarder.sandbox.server import serve  # noqa: PLC0415 - an extra
+    from forwarder.sandbox.state import Options  # noqa: PLC0415
+
+    settings = load_settings()
+    configure_logging(settings, part="sandbox")
+    serve(settings, Options(trace_id_max_length=settings.trace_id_max_length), announce=True)
+
+
+def _check_upstreams(settings: Settings) -> None:
+    for name in settings.destination_names:
+        if settings.upstream(name).api_key is None:
+            scope = "" if name == DEFAULT_DESTINATION else f"DESTINATIONS__{name.upper()}__"
+            raise InvalidSettings(
+                f"{PREFIX}{scope}API_KEY is not set: the Feedback API wants a key; "
+                "to try without one, `forwarder up` forwards to a sandbox"
+            )

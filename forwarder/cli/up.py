@@ -1,0 +1,158 @@
+"""Everything at once on one machine: the story of `forwarder up`."""
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Final
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from forwarder.embedded import DataLock, EmbeddedServer
+from forwarder.errors import ForwarderError
+from forwarder.paths import DataDir
+from forwarder.queue import ledger
+from forwarder.queue.connection import Client, connect, queue_errors, shown
+from forwarder.queue.keys import Keys
+from forwarder.queue.pause import get_pause
+from forwarder.queue.scripts import run
+from forwarder.settings import Settings
+from forwarder.supervisor import Child, Supervisor
+
+SANDBOX_KEY: Final = "sandbox"
+STOP_MARGIN_S: Final = 5.0
+"""What a worker gets to stop, beyond the grace of what is in flight."""
+
+
+class Up:
+    """Starts the parts, shows how they do, stops them in order: workers, sandbox, queue."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._data = DataDir(settings.data_dir)
+        self._stop = threading.Event()
+        self._workers = Supervisor()
+        self._console = Console(highlight=False)
+
+    def run(self) -> None:
+        """Run until SIGINT or SIGTERM.
+
+        Raises:
+            ForwarderError: a part cannot be started.
+        """
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, lambda *_: self._stop.set())
+        with ExitStack() as parts:
+            lock = DataLock(self._data)
+            parts.callback(lock.release)
+            queue = parts.enter_context(self._queue())
+            upstream, env = self._settings.url, {}
+            if self._settings.api_key is None:
+                upstream = parts.enter_context(self._sandbox())
+                env = {"FORWARDER_BASE_URL": upstream, "FORWARDER_API_KEY": SANDBOX_KEY}
+                env |= {"FORWARDER_FEEDBACK_PATH": "/feedback/", "FORWARDER_AUTH_SCHEME": "portkey"}
+            parts.callback(self._workers.stop, self._settings.shutdown_grace_s + STOP_MARGIN_S)
+            self._start_workers(env)
+            self._greet(queue, upstream)
+            self._watch()
+            self._console.print("stopping: what is in flight gets its outcome, the rest stays queued")
+        self._console.print("stopped")
+
+    @contextmanager
+    def _queue(self) -> Iterator[str]:
+        """The queue, running; yields how to call it."""
+        if self._settings.redis_url != "embedded":
+            with queue_errors(self._settings), connect(self._settings) as client:
+                client.ping()
+            yield shown(self._settings)
+            return
+        server = EmbeddedServer(self._data)
+        server.start()
+        try:
+            yield f"embedded Valkey at {self._data.socket}, append-only file beside it"
+        finally:
+            server.stop()
+
+    @contextmanager
+    def _sandbox(self) -> Iterator[str]:
+        """The sandbox, running; yields its base URL."""
+        command = [sys.executable, "-m", "forwarder.sandbox", "--announce", "--stop-with-parent"]
+        supervisor = Supervisor()
+        child = supervisor.start(Child("sandbox", command, announces=True))
+        try:
+            announcement = child.read_announcement()
+            if not announcement:
+                raise ForwarderError("the sandbox did not start; see the line above")
+            yield str(json.loads(announcement)["url"])
+        finally:
+            supervisor.stop(STOP_MARGIN_S)
+
+    def _start_workers(self, env: dict[str, str]) -> None:
+        quiet = {} if "log_level" in self._settings.model_fields_set else {"FORWARDER_LOG_LEVEL": "warning"}
+        for number in range(1, self._settings.workers + 1):
+            command = [sys.executable, "-m", "workers"]
+            self._workers.start(Child(f"worker {number}", command, {**quiet, **env}))
+
+    def _greet(self, queue: str, upstream: str) -> None:
+        forwarder = sys.argv[0] if sys.argv[0].endswith("forwarder") else "forwarder"
+        count = self._settings.workers
+        real = self._settings.api_key is not None
+        say = self._console.print
+        say(f"\n  queue     {queue}", soft_wrap=True)
+        say(f"  workers   {count} RQ worker{'s' if count > 1 else ''} on the queue `feedback`")
+        if real:
+            say(f"  upstream  {upstream}   (the real API: FORWARDER_API_KEY is set)", soft_wrap=True)
+        else:
+            say(
+                f"  upstream  sandbox at {upstream}   (set FORWARDER_API_KEY to forward to the real API)",
+                soft_wrap=True,
+            )
+        say("\n  try, in another terminal:", soft_wrap=True)
+        say(f'    {forwarder} send --trace-id t1 --value 1 --text "good"', soft_wrap=True)
+        say(
+            f'''    {sys.executable} -c "from forwarder import FeedbackClient; FeedbackClient().thumbs_up('t1')"''',
+            soft_wrap=True,
+        )
+        if not real:
+            say(
+                f"    curl -H 'x-portkey-api-key: {SANDBOX_KEY}' '{upstream}/feedback/summary?group_by=trace_id'",
+                soft_wrap=True,
+            )
+        say(
+            f"    {forwarder} status\n\n  Ctrl-C stops everything; what is queued is kept for the next time.\n",
+            soft_wrap=True,
+        )
+
+    def _watch(self) -> None:
+        """Keep the workers running and the status line fresh until asked to stop."""
+        with connect(self._settings) as client, Live(console=self._console, auto_refresh=False, transient=True) as live:
+            before = ""
+            while not self._stop.wait(1.0):
+                self._workers.watch()
+                line = self._status_line(client)
+                if line != before and self._console.is_terminal:
+                    live.update(Text(line, style="bold"), refresh=True)
+                elif line != before:
+                    self._console.print(line, soft_wrap=True)
+                before = line
+
+    def _status_line(self, client: Client) -> str:
+        parts = []
+        for destination in self._settings.destination_names:
+            keys = Keys(destination, prefix=self._settings.key_prefix)
+            try:
+                with queue_errors(self._settings):
+                    books = run(client, ledger.snapshot(keys, self._settings.max_drains))
+                    pause = get_pause(client, keys)
+            except ForwarderError as error:
+                return str(error)
+            state = f"PAUSED ({pause.reason})" if pause else ("draining" if books.drains else "idle")
+            parts.append(
+                f"{destination}: {state} · delivered {books['delivered']:,} · waiting {books['pending']:,} "
+                f"· dead letters {books.dead:,}"
+            )
+        return "  |  ".join(parts)
