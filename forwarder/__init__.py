@@ -1,8 +1,12 @@
-"""Queue-backed, batching forwarder for LLM feedback: the public names."""
+"""Queue-backed, batching forwarder for LLM feedback: the public names, each imported when it is first used."""
 
-from forwarder.client import FeedbackClient
-from forwarder.errors import ForwarderError, InvalidFeedback, InvalidSettings, QueueFull, QueueUnavailable
-from forwarder.settings import Settings, load_settings
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from forwarder.client import FeedbackClient
+    from forwarder.errors import ForwarderError, InvalidFeedback, InvalidSettings, QueueFull, QueueUnavailable
+    from forwarder.settings import Settings, load_settings
 
 __all__ = [
     "FeedbackClient",
@@ -14,3 +18,11 @@ __all__ = [
     "Settings",
     "load_settings",
 ]
+
+_ROOMS = {"FeedbackClient": "client", "Settings": "settings", "load_settings": "settings"}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name (PEP 562)
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_ROOMS.get(name, 'errors')}"), name)

@@ -6,6 +6,7 @@ ForwarderError
 ├── QueueUnavailable      Redis is away, refuses us or is too old
 ├── QueueFull             the backlog cap is reached
 ├── EmbeddedError         the Valkey of `forwarder up` cannot start
+├── UnreadableInput       a file that `forwarder send` cannot go on reading (forwarder/records/source.py)
 └── UsageError            a command was called with arguments that do not fit together
 """
 

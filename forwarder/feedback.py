@@ -132,8 +132,8 @@ class Codec:
         try:
             parts = raw_parts(body)
         except UNDECODABLE as error:
-            field, problem = explain(error, self._rules)
-            return Sifted([], [Flaw(None, field, problem, body)])
+            _, problem = explain(error, self._rules)
+            return Sifted([], [Flaw(None, None, problem, body)])
         if not parts:
             return Sifted([], [Flaw(None, None, "is an empty array: it holds no event", body)])
         alone = len(parts) == 1 and not body.lstrip(WHITESPACE).startswith(b"[")
@@ -155,7 +155,7 @@ class Codec:
         try:
             raw = msgspec.json.encode(event)
             if b"null" in raw:  # msgspec writes NaN and infinities as null
-                _refuse_non_finite(event)
+                _refuse_non_finite(msgspec.to_builtins(event))
         except UNWRITABLE as error:
             raise InvalidFeedback([Flaw(None, _culprit(event), f"cannot be written as JSON: {error}", b"")]) from None
         outcome = self._canonical(raw, None)
@@ -179,7 +179,8 @@ class Codec:
             event = self._lenient_one.decode(raw)
         except UNDECODABLE as error:
             field, problem = explain(error, self._rules)
-            return Flaw(index, field or _culprit(_loosely(raw)), problem + _found_number(raw, field, problem), raw)
+            field = _culprit(_loosely(raw)) if field is None else field
+            return Flaw(index, field, problem + _found_number(raw, field, problem), raw)
         if isinstance(event.value, float):
             if not event.value.is_integer():
                 return Flaw(index, "value", f"must be {self._rules['value']}, got {event.value}", raw)
@@ -203,13 +204,13 @@ def split(members: bytes) -> list[bytes]:
     return raw_parts(b"[" + members + b"]")
 
 
-def _refuse_non_finite(value: Any) -> None:  # noqa: ANN401 - whatever a caller put into metadata
+def _refuse_non_finite(value: Any) -> None:  # noqa: ANN401 - whatever stood in metadata, as builtins
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} is not a finite number")
     children: Iterable[Any] = ()
     if isinstance(value, dict):
         children = value.values()
-    elif isinstance(value, list | tuple | set):
+    elif isinstance(value, list | tuple):
         children = value
     for child in children:
         _refuse_non_finite(child)
@@ -220,7 +221,7 @@ def _culprit(event: dict[str, Any]) -> str | None:
     for field, value in event.items():
         try:
             msgspec.json.encode(value)
-            _refuse_non_finite(value)
+            _refuse_non_finite(msgspec.to_builtins(value))
         except UNWRITABLE:
             return field
     return None

@@ -1,6 +1,5 @@
 """An array of events as slices of its bytes, without looking into them (pure)."""
 
-import json
 import re
 from typing import Final
 
@@ -10,9 +9,10 @@ WHITESPACE: Final = b" \t\n\r"
 UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding can raise: syntax or model, bytes that are not UTF-8, too deep."""
 
-_NEXT = re.compile(r"[ \t\n\r]*(?:,[ \t\n\r]*|(?P<close>\])$)")
+_TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"|["\[\]{},]', re.DOTALL)
+"""What tells where an element ends: whole strings, brackets, commas; a quote alone is a string without an end."""
+
 _raw_array = msgspec.json.Decoder(list[msgspec.Raw])
-_scanner = json.JSONDecoder()
 
 
 def raw_parts(body: bytes) -> list[bytes]:
@@ -26,26 +26,28 @@ def raw_parts(body: bytes) -> list[bytes]:
     try:
         return [bytes(raw) for raw in _raw_array.decode(body)]
     except UNDECODABLE as error:
-        return _scanned_parts(body, error)
+        return _scanned_parts(body.strip(WHITESPACE), error)
 
 
-def _scanned_parts(body: bytes, error: Exception) -> list[bytes]:
-    """The same with the standard library's scanner, for arrays that msgspec gives up on.
+def _scanned_parts(array: bytes, error: Exception) -> list[bytes]:
+    """The same by brackets, strings and commas alone, for arrays that msgspec gives up on.
 
-    It steps over NaN, lone surrogates and bytes that are not UTF-8, so that one such event does not condemn its
-    neighbours. Read as Latin-1, offsets in the text are offsets in the bytes.
+    It steps over NaN, lone surrogates, control characters, bytes that are not UTF-8 and any depth, so that one such
+    event does not condemn its neighbours.
     """
-    text = body.decode("latin-1").strip(" \t\n\r")
-    parts, at = [], len(text) - len(text[1:].lstrip(" \t\n\r"))
-    try:
-        while True:
-            _, end = _scanner.raw_decode(text, at)
-            parts.append(text[at:end].encode("latin-1"))
-            rest = _NEXT.match(text, end)
-            if rest is None:
-                raise error
-            if rest["close"]:
-                return parts
-            at = rest.end()
-    except (ValueError, IndexError, RecursionError):
-        raise error from None
+    parts: list[bytes] = []
+    depth, begin = 0, 1
+    for token in _TOKENS.finditer(array):
+        kind = token[0]
+        if kind in b"[{":
+            depth += 1
+        elif kind in b"]}":
+            depth -= 1
+        if (kind == b"," and depth == 1) or depth == 0:
+            parts.append(array[begin : token.start()].strip(WHITESPACE))
+            begin = token.end()
+        if depth == 0 or kind == b'"':
+            break
+    if depth != 0 or begin != len(array) or array[-1:] != b"]" or not all(parts):
+        raise error
+    return parts

@@ -13,8 +13,9 @@ from typing import Final
 import msgspec
 
 from forwarder.errors import InvalidFeedback, UsageError
-from forwarder.feedback import UNDECODABLE, Codec
+from forwarder.feedback import Codec
 from forwarder.flaws import Flaw
+from forwarder.parts import UNDECODABLE
 from forwarder.queue import dead_letters
 from forwarder.queue.connection import Client
 from forwarder.queue.dead_letters import PAGE, DeadLetter

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from forwarder.errors import UsageError
-from forwarder.feedback import UNDECODABLE
+from forwarder.parts import UNDECODABLE
 from forwarder.queue.dead_letters import REASONS, DeadLetter
 from forwarder.times import parse_moment_ms
 

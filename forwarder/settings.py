@@ -74,10 +74,12 @@ class Settings(Upstream, BaseSettings):
     )
 
     destinations: dict[DestinationName, dict[str, Any]] = Field(
-        default_factory=dict, description="further destinations, as FORWARDER_DESTINATIONS__NAME__BASE_URL and so on"
+        default_factory=dict,
+        repr=False,
+        description="further destinations, as FORWARDER_DESTINATIONS__NAME__BASE_URL and so on",
     )
-    redis_url: str = Field("embedded", description="the queue: embedded, redis://, rediss:// or unix://")
-    control_url: str | None = Field(None, description="where RQ lives, when not on the queue's server")
+    redis_url: str = Field("embedded", repr=False, description="the queue: embedded, redis://, rediss:// or unix://")
+    control_url: str | None = Field(None, repr=False, description="where RQ lives, when not on the queue's server")
     redis_timeout_s: float = Field(5, gt=0, le=60, description="for an answer of Redis")
     data_dir: Path = Field(default_factory=default_data_dir, description="files of the embedded queue and the sandbox")
     key_prefix: str = Field("feedback:", pattern=r"^[A-Za-z0-9_.:-]*$", description="of every Redis key")
@@ -158,8 +160,9 @@ def _in_words(error: ValidationError, scope: str) -> str:
     for flaw in error.errors(include_url=False):
         name = scope + "__".join(str(part) for part in flaw["loc"]).upper() if flaw["loc"] else ""
         problem = flaw["msg"].removeprefix("Value error, ")
-        secret = "KEY" in name or not isinstance(flaw["input"], str | int | float)
-        got = "" if secret or not name else f" (it is {str(flaw['input'])[:60]!r})"
+        given = flaw["input"] if isinstance(flaw["input"], str | int | float) else ""
+        secret = "KEY" in name or "@" in str(given) or "password" in str(given)  # a URL may hold a password
+        got = f" (it is {str(given)[:60]!r})" if name and given != "" and not secret else ""
         if flaw["type"] == "extra_forbidden":
             problem = f"is not a setting of a destination; known are {', '.join(sorted(Upstream.model_fields))}"
         lines.append(f"{name}: {problem[0].lower()}{problem[1:]}{got}" if name else problem)

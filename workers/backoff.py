@@ -5,6 +5,7 @@ nought to the exponential bound spreads the retries of many senders best.
 """
 
 import math
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 
@@ -36,9 +37,10 @@ def retry_after_s(header: str | None, now_s: float, longest_s: float) -> float:
         seconds = float(header)
     except ValueError:
         try:
-            seconds = parsedate_to_datetime(header).timestamp() - now_s
+            date = parsedate_to_datetime(header)
+            seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now_s
         except (ValueError, TypeError, OverflowError):
             return 0.0
-    if not math.isfinite(seconds):
+    if math.isnan(seconds):
         return 0.0
     return min(max(seconds, 0.0), longest_s)

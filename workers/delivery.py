@@ -1,7 +1,6 @@
 """One HTTP client per drain: a body goes out, an `Answer` comes back, whatever happens."""
 
 import asyncio
-import socket
 from types import TracebackType
 from typing import Final, Self
 
@@ -16,7 +15,8 @@ ANSWER_MAX_BYTES: Final = 1_048_576
 """Enough for the ids of 10,000 events; the rest of a longer answer is not read."""
 USER_AGENT: Final = "feedback-forwarder/0.1"
 
-_NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+_NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+"""No connection was made. httpx's names do not tell: the transport calls a dropped connection ConnectTimeout, too."""
 
 
 class Sender:
@@ -67,12 +67,10 @@ class Sender:
                 return await self._exchange(body, key)
         except TimeoutError:
             return Answer(None, failure=f"no answer within {self._timeout_s:g} s")
-        except httpx.HTTPError as error:
-            reached = not isinstance(error, _NOT_SENT)
-            return Answer(None, failure=self._redacted(f"{type(error).__name__}: {error}"), reached=reached)
-        except (OSError, aiohttp.ClientError) as error:  # what the transport does not translate
-            unresolved = isinstance(error, socket.gaierror | aiohttp.ClientConnectorError)
-            return Answer(None, failure=self._redacted(f"{type(error).__name__}: {error}"), reached=not unresolved)
+        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:  # the transport does not translate them all
+            cause = error.__cause__ or error
+            words = f"{type(cause).__name__}: {cause}".rstrip(": ").replace(self._secret or "\0", "***")
+            return Answer(None, failure=words, reached=not isinstance(cause, _NOT_SENT))
 
     async def _exchange(self, body: bytes, key: str) -> Answer:
         async with self._client.stream("POST", self._url, content=body, headers={"idempotency-key": key}) as response:
@@ -85,6 +83,3 @@ class Sender:
             if self._secret:  # an upstream may echo the key; it must not end up in a dead letter
                 text = text.replace(self._secret.encode(), b"***")
             return Answer(response.status_code, text, response.headers.get("retry-after"))
-
-    def _redacted(self, text: str) -> str:
-        return text.replace(self._secret, "***") if self._secret else text

@@ -59,8 +59,10 @@ class FeedbackJob(Job):
             kept[b"data"] = _inflated(data)
         try:
             return super().restore(kept)
-        except (ValueError, TypeError, AttributeError, UnicodeDecodeError) as error:
-            raise NoSuchJobError(f"malformed job: {error}") from None
+        except NoSuchJobError:
+            raise
+        except Exception as error:  # RQ reads two dozen fields, each in its own way (asserts and recursion included)
+            raise NoSuchJobError(f"malformed job: {type(error).__name__}: {error}") from None
 
 
 class FeedbackQueue(Queue):
@@ -89,9 +91,9 @@ def _name(name: bytes | str) -> str:
 def _inflated(data: bytes) -> bytes:
     inflater = zlib.decompressobj()
     try:
-        text = inflater.decompress(data, DATA_MAX_BYTES)
+        text, rest = inflater.decompress(data, DATA_MAX_BYTES), inflater.unconsumed_tail
     except zlib.error:
-        text = data  # RQ stores some jobs uncompressed
-    if inflater.unconsumed_tail or len(text) > DATA_MAX_BYTES:
+        text, rest = data, b""  # RQ stores some jobs uncompressed
+    if rest or len(text) > DATA_MAX_BYTES:
         raise NoSuchJobError(f"a job's data has more than {DATA_MAX_BYTES} bytes")
     return zlib.compress(text)

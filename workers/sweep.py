@@ -1,11 +1,10 @@
-"""Find work that nobody does: entries that wait while a drain slot is free. Whoever finds some takes the slot's lease
-and enqueues a drain on RQ.
+"""Find work that nobody does: entries that wait while a drain slot is free; then enqueue a drain on RQ.
 
 Every idle worker sweeps about once a second, and every drain does. The stream is the truth, never the RQ job: a job
-that RQ loses leaves a lease that runs out, and the next sweep enqueues another. An idle worker also waits on the
+that RQ loses leaves a promise that runs out, and the next sweep enqueues another. An idle worker also waits on the
 streams, so that a first entry, also one by plain XADD, wakes a drain within milliseconds and producers need to know
 nothing of RQ.
-"""  # noqa: D205 - one sentence does not fit a line
+"""
 
 from typing import Final
 
@@ -43,12 +42,15 @@ class Sweep:
         """One sweep over all destinations.
 
         Args:
-            spare: a worker is idle, so that further drains of one destination are worth it.
+            spare: a worker is idle, so that further drains of one destination are worth it; without, nothing is
+                enqueued while jobs wait already.
 
         Returns:
             The streams on which nobody waits, each with its newest id.
         """
         unattended: dict[str, bytes] = {}
+        if not spare and self.jobs_wait():
+            return unattended
         for destination in self._settings.destination_names:
             keys = Keys(destination, prefix=self._settings.key_prefix)
             if get_pause(self._client, keys):
@@ -69,22 +71,20 @@ class Sweep:
         return self._jobs.count > 0
 
     def _wake(self, keys: Keys, slots: range | list[int], behind_ms: int = 0) -> lease.Woken:
-        token = lease.new_token()
-        step = lease.wake(keys, slots, token, self._settings.lease_ttl_s, behind_ms=behind_ms)
-        woken = run(self._client, step)
+        woken = run(self._client, lease.wake(keys, slots, self._settings.lease_ttl_s, behind_ms=behind_ms))
         if woken.slot is not None:
-            self._enqueue(keys, woken.slot, token)
+            self._enqueue(keys, woken.slot)
         return woken
 
-    def _enqueue(self, keys: Keys, slot: int, token: str) -> None:
+    def _enqueue(self, keys: Keys, slot: int) -> None:
         longest_s = self._settings.drain_session_s + self._settings.shutdown_grace_s + 60
         self._jobs.enqueue_call(
             "workers.jobs.drain",
-            kwargs={"destination": keys.destination, "slot": slot, "token": token},
+            kwargs={"destination": keys.destination, "slot": slot},
             timeout=round(longest_s),
             result_ttl=JOB_TTL_S,
             failure_ttl=FAILURE_TTL_S,
-            job_id=f"drain-{keys.destination}-{slot}-{token}",
+            job_id=f"drain-{keys.destination}-{slot}-{lease.new_token()}",
             description=f"drain {keys.destination}, slot {slot}",
         )
-        self._log.debug("woke", destination=keys.destination, slot=slot, drain=token)
+        self._log.debug("woke", destination=keys.destination, slot=slot)

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from forwarder.cli.context import settings_in_force
 from forwarder.errors import InvalidSettings
 from forwarder.log import configure_logging
 from forwarder.queue.connection import connect, control_url, queue_errors
-from forwarder.settings import DEFAULT_DESTINATION, PREFIX, Settings, load_settings
+from forwarder.settings import DEFAULT_DESTINATION, PREFIX, Settings
 from forwarder.supervisor import Child, Supervisor
 
 PANEL = "Run"
@@ -31,7 +32,7 @@ def up() -> None:
     """
     from forwarder.cli.up import Up  # noqa: PLC0415 - other commands need none of it
 
-    settings = load_settings()
+    settings = settings_in_force()
     configure_logging(settings)
     Up(settings).run()
 
@@ -44,7 +45,7 @@ def worker(
 
     Example: FORWARDER_API_KEY=… forwarder worker -n 2
     """
-    settings = load_settings()
+    settings = settings_in_force()
     configure_logging(settings)
     _check_upstreams(settings)
     for url in (None, control_url(settings)):
@@ -72,7 +73,7 @@ def sandbox() -> None:
     from forwarder.sandbox.server import serve  # noqa: PLC0415 - an extra
     from forwarder.sandbox.state import Options  # noqa: PLC0415
 
-    settings = load_settings()
+    settings = settings_in_force()
     configure_logging(settings, part="sandbox")
     serve(settings, Options(trace_id_max_length=settings.trace_id_max_length), announce=True)
 

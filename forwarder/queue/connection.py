@@ -5,6 +5,7 @@ pool are set here, explicitly, for every client. A repeated command is safe: app
 fenced, the rest can be done twice.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -125,7 +126,8 @@ def shown(settings: Settings) -> str:
 
 
 def masked(url: str) -> str:
-    """A URL with its password, if any, replaced by stars."""
+    """A URL with its password, if any, replaced by stars, wherever redis-py would read it from."""
+    url = re.sub(r"([?&]password=)[^&#]*", r"\1***", url)
     scheme, _, rest = url.partition("://")
     login, at, host = rest.rpartition("@")
     return f"{scheme}://{login.partition(':')[0]}:***@{host}" if at and ":" in login else url

@@ -75,7 +75,7 @@ class DeadLetter:
             "at": self.at_ms,
             "source": self.source.decode("utf-8", "replace"),
             "batch": self.batch,
-            "entry": self.entry.decode(),
+            "entry": self.entry.decode("utf-8", "replace"),
             "replays": self.replays,
         }
 
@@ -126,17 +126,18 @@ def _pages(reply: Any) -> list[DeadLetter]:  # noqa: ANN401 - redis-py types a r
 
 def _letter(entry_id: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
     def number(name: bytes) -> int:
-        return int(fields.get(name) or 0)
+        digits = fields.get(name, b"")
+        return int(digits) if digits.isdigit() else 0
 
     return DeadLetter(
         body=fields.get(b"body", b""),
-        reason=fields.get(b"reason", b"").decode(),
+        reason=fields.get(b"reason", b"").decode("utf-8", "replace"),
         error=fields.get(b"error", b"").decode("utf-8", "replace"),
         status=number(b"status") or None,
         attempts=number(b"attempts"),
         at_ms=number(b"at"),
         source=fields.get(b"source", b""),
-        batch=fields.get(b"batch", b"").decode(),
+        batch=fields.get(b"batch", b"").decode("utf-8", "replace"),
         entry=fields.get(b"entry", b""),
         replays=number(b"replays"),
         id=entry_id.decode(),

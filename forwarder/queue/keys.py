@@ -5,7 +5,7 @@
 | `feedback:{default.0}:events` | stream, group `forwarder` | the queue: `body`, and optionally `source`, `at`, `replays`, `events` | producers (XADD, append), recut, replay; deleted by settle |
 | `feedback:{default.0}:dead` | stream | dead letters, one event each, fields of `dead_letters.LETTER_FIELDS` | settle, recut; deleted by replay, purge |
 | `feedback:{default.0}:ledger` | hash | the counters of `ledger` | every script, in the step that it counts |
-| `feedback:{default.0}:lease:N` | string with TTL | drain slot N is taken; the holder's token, which is also its consumer's name | wake, lease |
+| `feedback:{default.0}:lease:N` | string with TTL | drain slot N is taken: the holder's token, which is also its consumer's name, or `promised` | wake, lease |
 | `feedback:{default.0}:chunk:ID` | string with TTL | the entry that append ID became, so that a retried append is stored once | append |
 | `feedback:{default}:pause` | hash, with TTL unless paused by hand | `reason`, `since`, `until` (ms): nobody sends to this destination | pause |
 

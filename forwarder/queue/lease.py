@@ -1,7 +1,8 @@
 """Who may drain: one lease per drain slot, held by a token that is also the drain's name in the consumer group.
 
-A lease is taken by whoever finds entries waiting and a slot free (`wake`), for the drain that it then enqueues. The
-drain keeps the lease alive; when its process dies, the lease runs out and the next wake replaces it.
+Whoever finds entries waiting and a slot free promises the slot (`wake`) and enqueues a drain; the drain that starts
+first takes the lease with a token of its own and keeps it alive. When its process dies the lease runs out, and so does
+a promise for which no drain came: the next wake begins anew.
 """
 
 import secrets
@@ -23,7 +24,7 @@ class Woken:
     """What a wake found.
 
     Attributes:
-        slot: the slot that was taken for a new drain; None when there is no work or no slot free.
+        slot: the slot that was promised to a new drain; None when there is no work or no slot free.
         first_taken: whether the first of the slots is taken (now).
         newest: the newest id of the stream, from which to wait for more.
     """
@@ -33,14 +34,13 @@ class Woken:
     newest: bytes
 
 
-def wake(keys: Keys, slots: Sequence[int], token: str, ttl_s: float, *, behind_ms: int = 0) -> Step[Woken]:
-    """Take the first free slot for a new drain, when there is work for it.
+def wake(keys: Keys, slots: Sequence[int], ttl_s: float, *, behind_ms: int = 0) -> Step[Woken]:
+    """Promise the first free slot to a new drain, when there is work for it.
 
     Args:
         keys: the partition.
         slots: those that may be taken.
-        token: of the new drain.
-        ttl_s: life of the lease until the drain keeps it alive itself.
+        ttl_s: life of the promise.
         behind_ms: 0: any entry on the stream is work; else only one that nobody has read for so long.
     """
 
@@ -49,7 +49,7 @@ def wake(keys: Keys, slots: Sequence[int], token: str, ttl_s: float, *, behind_m
         return Woken(slots[index] if index >= 0 else None, bool(taken), newest)
 
     leases = [keys.lease(slot) for slot in slots]
-    return Step("wake", [keys.events, *leases], [token, _ms(ttl_s), GROUP, behind_ms], read)
+    return Step("wake", [keys.events, *leases], [_ms(ttl_s), GROUP, behind_ms], read)
 
 
 def keep(keys: Keys, slot: int, token: str, ttl_s: float) -> Step[bool]:

@@ -51,4 +51,5 @@ def read_pause(fields: Any) -> Pause | None:  # noqa: ANN401 - redis-py types a 
     if not fields:
         return None
     until = fields.get(b"until", b"")
-    return Pause(fields[b"reason"].decode(), int(fields[b"since"]), int(until) if until else None)
+    reason = fields.get(b"reason", b"no reason given").decode("utf-8", "replace")
+    return Pause(reason, int(fields.get(b"since", 0)), int(until) if until else None)

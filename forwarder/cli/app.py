@@ -1,0 +1,51 @@
+"""The app: every command registered, and the console script."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from forwarder.cli import control, dead_letters, look, run, send
+from forwarder.cli.boundary import Boundary
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - only here
+
+        try:
+            typer.echo(f"forwarder {version('feedback-forwarder')}")
+        except PackageNotFoundError:
+            typer.echo("forwarder (not installed, run from its sources)")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    name="forwarder",
+    cls=Boundary,
+    help="Collect LLM feedback events on a Redis queue and deliver them in batches; nothing lost, everything counted.",
+    epilog="Settings are FORWARDER_… variables or lines of .env; `forwarder config` shows them all.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _options(
+    _: Annotated[bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)] = False,
+) -> None:
+    """Only what is common to all commands; its help stands above."""
+
+
+for commands in (run, send, look, dead_letters, control):
+    commands.register(app)
+
+
+def main() -> None:
+    """The console script."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character gets its escape
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    app(prog_name="forwarder")

@@ -1,0 +1,30 @@
+"""What `pause` and `resume` do."""
+
+from forwarder.cli.context import open_queue
+from forwarder.cli.output import json_out, line
+from forwarder.queue.pause import end_pause, new_pause, set_pause
+from forwarder.queue.scripts import run
+from forwarder.times import parse_duration_s, shown_moment
+
+
+def pause(destination: str, reason: str, duration: str | None, *, as_json: bool) -> None:
+    """Pause a destination, for so long or until it is resumed."""
+    seconds = None if duration is None else parse_duration_s(duration)
+    with open_queue() as queue:
+        begun = new_pause(reason, seconds)
+        run(queue.client, set_pause(queue.keys(destination), begun, replace=True))
+    if as_json:
+        json_out({"destination": destination, "paused": {"reason": reason, "until_ms": begun.until_ms}})
+        return
+    end = f"`forwarder resume {destination}`" if begun.until_ms is None else shown_moment(begun.until_ms)
+    line(f"{destination} is paused until {end}: {reason}")
+
+
+def resume(destination: str, *, as_json: bool) -> None:
+    """End a pause."""
+    with open_queue() as queue:
+        was_paused = end_pause(queue.client, queue.keys(destination))
+    if as_json:
+        json_out({"destination": destination, "paused": None, "was_paused": was_paused})
+    else:
+        line(f"{destination} {'is resumed' if was_paused else 'was not paused'}")

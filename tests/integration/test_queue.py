@@ -1,0 +1,287 @@
+"""The scripts, each against the real server: what they move, what they count, and who wins a race."""
+
+from typing import Any
+
+import pytest
+import redis
+
+from forwarder.errors import QueueFull
+from forwarder.feedback import Members
+from forwarder.queue import dead_letters, lease, stream
+from forwarder.queue.connection import connect
+from forwarder.queue.dead_letters import DeadLetter
+from forwarder.queue.keys import GROUP, Keys
+from forwarder.queue.ledger import Snapshot, snapshot
+from forwarder.queue.pause import end_pause, get_pause, new_pause, set_pause
+from forwarder.queue.scripts import Step, run
+from forwarder.queue.stream import Entry, Recut, Settled, Settlement
+from forwarder.settings import Settings
+
+Redis = Any
+"""redis-py types a reply as all that any of its clients could get."""
+
+KEYS = Keys()
+SLOTS = 4
+EVENT = b'{"trace_id":"t","value":1}'
+
+
+@pytest.fixture
+def client(settings: Settings) -> Redis:
+    client = connect(settings)
+    client.xgroup_create(KEYS.events, GROUP, id="0", mkstream=True)
+    return client
+
+
+def append(count: int = 1, chunk_id: str | None = None, backlog_max_events: int = 1_000) -> Step[str]:
+    members = Members(b",".join([EVENT] * count), count)
+    return stream.append(
+        KEYS,
+        members,
+        chunk_id=chunk_id or stream.new_chunk_id(),
+        source="test",
+        backlog_max_events=backlog_max_events,
+        dedupe_ttl_s=60,
+    )
+
+
+def pending_read(client: Redis, consumer: str) -> list[Entry]:
+    reply = client.xreadgroup(GROUP, consumer, {KEYS.events: ">"}, count=100)
+    return [Entry(entry_id, fields) for entry_id, fields in reply[0][1]] if reply else []
+
+
+def settle(entries: list[Entry], letters: list[tuple[int, DeadLetter]] | None = None, **tally: int) -> Step[Settled]:
+    done = [Settlement(entry.id, entry.claimed, entry.claimed or 1) for entry in entries]
+    return stream.settle(KEYS, done, letters or [], tally)
+
+
+def letter(**fields: object) -> DeadLetter:
+    return DeadLetter(**{"body": EVENT, "reason": "rejected", "error": "no", **fields})  # type: ignore[arg-type]
+
+
+def books(client: Redis) -> Snapshot:
+    taken = run(client, snapshot(KEYS, SLOTS))
+    assert all(line.closes for line in taken.lines), [str(line) for line in taken.lines]
+    return taken
+
+
+def test_an_append_is_one_entry_and_is_counted(client: Redis) -> None:
+    entry_id = run(client, append(3))
+    ((stored_id, fields),) = client.xrange(KEYS.events)
+    assert stored_id.decode() == entry_id
+    assert fields[b"body"] == b"[" + b",".join([EVENT] * 3) + b"]"
+    assert (fields[b"events"], fields[b"source"]) == (b"3", b"test")
+    assert (books(client)["accepted"], books(client)["pending"]) == (3, 3)
+
+
+def test_an_append_that_is_repeated_is_stored_once(client: Redis) -> None:
+    first = run(client, append(2, chunk_id="same"))
+    assert run(client, append(2, chunk_id="same")) == first
+    assert books(client)["accepted"] == 2
+
+
+def test_an_append_beyond_the_cap_is_refused_and_nothing_is_stored(client: Redis) -> None:
+    run(client, append(2, backlog_max_events=3))
+    with pytest.raises(QueueFull, match="FORWARDER_BACKLOG_MAX_EVENTS is 3: 2 refused"):
+        run(client, append(2, backlog_max_events=3))
+    assert books(client).entries == 1
+    assert books(client)["refused:backlog"] == 2
+
+
+def test_an_append_to_a_server_without_memory_is_refused_while_settling_goes_on(client: Redis) -> None:
+    run(client, append(2))
+    entries = pending_read(client, "a")
+    client.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(redis.exceptions.OutOfMemoryError):
+            run(client, append(1))
+        assert run(client, settle(entries, [(0, letter())])).entries == 1
+    finally:
+        client.config_set("maxmemory", 0)
+    assert (books(client)["delivered"], books(client).dead) == (1, 1)
+
+
+def test_settling_acknowledges_deletes_buries_and_counts(client: Redis) -> None:
+    run(client, append(2))
+    run(client, append(1))
+    entries = pending_read(client, "a")
+    settled = run(client, settle(entries, [(0, letter(status=422, attempts=3, batch="b1"))], requests=2))
+    assert settled == Settled(entries=2, lost_events=0)
+    taken = books(client)
+    assert (taken["delivered"], taken["dead_lettered"], taken["pending"], taken.entries) == (2, 1, 0, 0)
+    assert (taken["requests"], taken["dead_lettered:rejected"]) == (2, 1)
+    (found,) = dead_letters.scan(client, KEYS)
+    assert (found.body, found.status, found.attempts, found.batch) == (EVENT, 422, 3, "b1")
+
+
+def test_an_entry_by_plain_xadd_is_counted_when_it_is_settled(client: Redis) -> None:
+    client.xadd(KEYS.events, {"body": EVENT})
+    assert books(client)["accepted"] == 0
+    run(client, settle(pending_read(client, "a")))
+    assert (books(client)["accepted"], books(client)["delivered"]) == (1, 1)
+
+
+def test_an_entry_is_settled_and_counted_once_whoever_settles_first(client: Redis) -> None:
+    run(client, append(2))
+    run(client, append(5))
+    both = pending_read(client, "slow")
+    run(client, settle(both[:1]))
+    late = run(client, settle(both, [(0, letter()), (1, letter())]))
+    assert late == Settled(entries=1, lost_events=2)
+    taken = books(client)
+    assert (taken["delivered"], taken["dead_lettered"], taken["ambiguous"]) == (6, 1, 2)
+
+
+def test_settling_more_entries_than_lua_can_unpack_at_once(client: Redis) -> None:
+    with client.pipeline(transaction=False) as many:
+        for _ in range(2_500):
+            many.xadd(KEYS.events, {"body": EVENT})
+        many.execute()
+    entries = []
+    while page := pending_read(client, "a"):
+        entries += page
+    assert run(client, settle(entries)).entries == 2_500
+    assert books(client)["delivered"] == 2_500
+
+
+def test_a_tally_can_be_counted_without_entries(client: Redis) -> None:
+    assert run(client, settle([], requests=3)) == Settled(0, 0)
+    assert books(client)["requests"] == 3
+
+
+def test_a_dead_drains_entries_are_claimed_at_once_and_its_consumer_removed(client: Redis) -> None:
+    run(client, append(2))
+    (entry,) = pending_read(client, "dead")
+    step = stream.claim(KEYS, "living", SLOTS, 100)
+    (claimed,) = run(client, step)
+    assert (claimed.id, claimed.body, claimed.deliveries) == (entry.id, entry.body, 2)
+    assert run(client, step) == []
+    assert [consumer["name"] for consumer in client.xinfo_consumers(KEYS.events, GROUP)] == [b"living"]
+
+
+def test_nothing_is_claimed_from_a_drain_that_holds_a_lease(client: Redis) -> None:
+    run(client, append(2))
+    assert run(client, lease.keep(KEYS, 3, "holder", 60))
+    pending_read(client, "holder")
+    assert run(client, stream.claim(KEYS, "other", SLOTS, 100)) == []
+    run(client, lease.give(KEYS, 3, "holder"))
+    assert len(run(client, stream.claim(KEYS, "other", SLOTS, 100))) == 1
+
+
+def test_no_more_is_claimed_than_asked_for(client: Redis) -> None:
+    for _ in range(5):
+        run(client, append(1))
+    pending_read(client, "dead")
+    step = stream.claim(KEYS, "living", SLOTS, 3)
+    assert [len(run(client, step)) for _ in range(3)] == [3, 2, 0]
+
+
+def test_claiming_without_a_stream_finds_nothing(settings: Settings) -> None:
+    assert run(connect(settings), stream.claim(KEYS, "a", SLOTS, 10)) == []
+
+
+def test_recut_replaces_an_entry_and_buries_what_is_invalid(client: Redis) -> None:
+    client.xadd(KEYS.events, {"body": b"[...]", "source": "raw"})
+    (entry,) = pending_read(client, "a")
+    pieces = [Members(EVENT + b"," + EVENT, 2), Members(EVENT, 1)]
+    assert run(client, stream.recut(KEYS, Recut(entry, pieces, [letter(reason="invalid")])))
+    taken = books(client)
+    assert (taken["accepted"], taken["pending"], taken["dead_lettered:invalid"], taken.entries) == (4, 3, 1, 2)
+    assert [again.claimed for again in pending_read(client, "a")] == [2, 1]
+    assert not run(client, stream.recut(KEYS, Recut(entry, pieces, [])))
+    assert books(client).entries == 2
+
+
+def test_an_entry_that_lies_about_its_events_does_not_unbalance_the_books(client: Redis) -> None:
+    client.xadd(KEYS.events, {"body": EVENT, "events": "7"})
+    (entry,) = pending_read(client, "a")
+    run(client, stream.settle(KEYS, [Settlement(entry.id, entry.claimed, 1)], [], {}))
+    assert books(client)["delivered"] == 1
+
+
+def test_wake_takes_the_first_free_slot_only_when_there_is_work(client: Redis) -> None:
+    def wake(slots: list[int], behind_ms: int = 0) -> lease.Woken:
+        return run(client, lease.wake(KEYS, slots, 60, behind_ms=behind_ms))
+
+    assert wake([0, 1]).slot is None
+    entry_id = run(client, append(1))
+    first = wake([0, 1])
+    assert (first.slot, first.first_taken, first.newest.decode()) == (0, True, entry_id)
+    assert wake([0, 1]).slot == 1
+    assert wake([0, 1]).slot is None
+    assert wake([2], behind_ms=3_600_000).slot is None, "an entry that is young is not worth another drain"
+    assert wake([2], behind_ms=1).slot == 2
+    pending_read(client, "a")
+    assert wake([3], behind_ms=1).slot is None, "an entry that somebody has read is not waiting"
+
+
+def test_a_promised_slot_is_taken_by_the_drain_that_comes_first(client: Redis) -> None:
+    run(client, append(1))
+    assert run(client, lease.wake(KEYS, [0], 60)).slot == 0
+    assert run(client, lease.keep(KEYS, 0, "first", 60))
+    assert not run(client, lease.keep(KEYS, 0, "second", 60))
+
+
+def test_a_lease_belongs_to_one_token(client: Redis) -> None:
+    assert run(client, lease.keep(KEYS, 0, "a", 60))
+    assert not run(client, lease.keep(KEYS, 0, "b", 60))
+    assert not run(client, lease.give(KEYS, 0, "b"))
+    assert run(client, lease.give(KEYS, 0, "a"))
+    assert run(client, lease.keep(KEYS, 0, "b", 60))
+    assert 0 < client.pttl(KEYS.lease(0)) <= 60_000
+
+
+def bury(client: Redis, count: int) -> list[DeadLetter]:
+    run(client, append(count))
+    run(client, settle(pending_read(client, "a"), [(0, letter(at_ms=7, source=b"s")) for _ in range(count)]))
+    return list(dead_letters.scan(client, KEYS))
+
+
+def test_a_letter_is_replayed_once(client: Redis) -> None:
+    letters = bury(client, 3)
+    assert run(client, dead_letters.replay(KEYS, letters[:2])) == 2
+    assert run(client, dead_letters.replay(KEYS, letters)) == 1
+    taken = books(client)
+    assert (taken["replayed"], taken["pending"], taken.dead) == (3, 3, 0)
+    assert [(entry.replays, entry.at_ms, entry.source) for entry in pending_read(client, "a")] == [(1, 7, b"s")] * 3
+
+
+def test_purged_letters_are_counted(client: Redis) -> None:
+    letters = bury(client, 3)
+    ids = [letter.id or "" for letter in letters]
+    assert run(client, dead_letters.purge(KEYS, ids[:2])) == 2
+    assert run(client, dead_letters.purge(KEYS, ids)) == 1
+    assert (books(client)["purged"], books(client).dead) == (3, 0)
+
+
+def test_letters_are_scanned_page_by_page_and_bounded(client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dead_letters, "PAGE", 2)
+    letters = bury(client, 5)
+    assert len(letters) == 5
+    assert [one.id for one in dead_letters.scan(client, KEYS, after=letters[1].id)] == [x.id for x in letters[2:]]
+    assert len(list(dead_letters.scan(client, KEYS, until=letters[2].id or ""))) == 3
+    assert dead_letters.last_id(client, KEYS) == letters[-1].id
+    assert dead_letters.get(client, KEYS, letters[3].id or "") == letters[3]
+    assert dead_letters.get(client, KEYS, "1-1") is None
+
+
+def test_a_pause_by_hand_outlasts_one_by_an_answer(client: Redis) -> None:
+    assert get_pause(client, KEYS) is None
+    by_hand = new_pause("maintenance", None)
+    assert run(client, set_pause(KEYS, by_hand, replace=True))
+    assert not run(client, set_pause(KEYS, new_pause("HTTP 401", 30), replace=False))
+    assert get_pause(client, KEYS) == by_hand
+    assert client.ttl(KEYS.pause) == -1
+    assert end_pause(client, KEYS)
+    assert not end_pause(client, KEYS)
+
+
+def test_a_pause_with_an_end_ends_by_itself(client: Redis) -> None:
+    assert run(client, set_pause(KEYS, new_pause("HTTP 401", 30), replace=False))
+    assert 29_000 < client.pttl(KEYS.pause) <= 30_000
+
+
+def test_scripts_are_loaded_again_when_the_server_forgot_them(client: Redis) -> None:
+    run(client, append(1))
+    client.script_flush()
+    run(client, append(1))
+    assert books(client)["accepted"] == 2

@@ -1,0 +1,240 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from samples import array, batch, load, numbered
+
+from forwarder.feedback import join
+from workers.batch import BRACKETS, Batch, Capacity, Coalescer, Load, Piece, pack
+
+LINGER_MS = 50.0
+
+SIZES = st.lists(st.lists(st.integers(0, 60), min_size=1, max_size=5), min_size=1, max_size=20)
+"""Entries, each as the lengths of the padding of its events."""
+
+BATCH_SIZES = st.lists(st.integers(1, 6), min_size=1, max_size=6)
+"""Batches, as the number of events of each entry."""
+
+
+def loads_of(sizes: list[list[int]]) -> list[Load]:
+    """Entries whose events are all different and of the sizes given."""
+    loads, serial = [], 0
+    for number, paddings in enumerate(sizes, 1):
+        events = []
+        for padding in paddings:
+            events.append(json.dumps([serial, "é" * padding], ensure_ascii=False).encode())
+            serial += 1
+        loads.append(load(events, number))
+    return loads
+
+
+def all_events(loads: list[Load]) -> list[object]:
+    return [one for each in loads for one in json.loads(b"[" + each.members.joined + b"]")]
+
+
+def roomy_for(loads: list[Load], max_events: int, max_bytes: int) -> Capacity:
+    """The capacity, widened until every entry fits by itself, which `add` asks for."""
+    longest = max(len(each.members.joined) for each in loads) + BRACKETS
+    return Capacity(max(max_events, *(each.members.count for each in loads)), max(max_bytes, longest))
+
+
+# Coalescer
+
+
+@given(SIZES, st.integers(1, 12), st.integers(2, 400))
+def test_every_event_is_in_exactly_one_batch_in_order_and_no_body_exceeds_the_limits(
+    sizes: list[list[int]], max_events: int, max_bytes: int
+) -> None:
+    loads = loads_of(sizes)
+    capacity = roomy_for(loads, max_events, max_bytes)
+    coalescer = Coalescer(capacity, LINGER_MS)
+    batches = [closed for each in loads for closed in coalescer.add(each, 0.0)]
+    last = coalescer.flush()
+    batches += [last] if last else []
+    assert [each for closed in batches for each in closed.loads] == loads
+    assert [event for closed in batches for event in json.loads(closed.body)] == all_events(loads)
+    for closed in batches:
+        assert closed.count == len(json.loads(closed.body)) <= capacity.max_events
+        assert len(closed.body) <= capacity.max_bytes
+
+
+@given(SIZES, st.integers(1, 12), st.integers(2, 400))
+def test_a_batch_is_closed_only_when_it_is_full_or_the_next_entry_did_not_fit(
+    sizes: list[list[int]], max_events: int, max_bytes: int
+) -> None:
+    loads = loads_of(sizes)
+    capacity = roomy_for(loads, max_events, max_bytes)
+    coalescer = Coalescer(capacity, LINGER_MS)
+    batches = [closed for each in loads for closed in coalescer.add(each, 0.0)]
+    following = [*batches[1:], coalescer.flush()][: len(batches)]
+    for closed, after in zip(batches, following, strict=True):
+        both = Batch([*closed.loads, after.loads[0]]) if after else closed
+        full = closed.count == capacity.max_events
+        assert full or both.count > capacity.max_events or len(both.body) > capacity.max_bytes
+
+
+def test_a_body_of_exactly_the_byte_limit_is_one_batch_and_a_byte_less_makes_two() -> None:
+    loads = [load(numbered(2), 1), load(numbered(3), 2)]
+    size = len(Batch(loads).body)
+    for max_bytes, batches in ((size, 1), (size - 1, 2)):
+        coalescer = Coalescer(Capacity(100, max_bytes), LINGER_MS)
+        closed = [one for each in loads for one in coalescer.add(each, 0.0)]
+        assert len(closed) + (coalescer.flush() is not None) == batches
+
+
+def test_a_batch_that_has_all_its_events_goes_at_once() -> None:
+    coalescer = Coalescer(Capacity(3, 10_000), LINGER_MS)
+    assert coalescer.add(load(numbered(2), 1), 0.0) == []
+    (closed,) = coalescer.add(load(numbered(1), 2), 0.0)
+    assert closed.count == 3
+    assert coalescer.flush() is None
+
+
+def test_one_load_can_close_two_batches() -> None:
+    coalescer = Coalescer(Capacity(3, 10_000), LINGER_MS)
+    coalescer.add(load(numbered(2), 1), 0.0)
+    assert [closed.count for closed in coalescer.add(load(numbered(3), 2), 0.0)] == [2, 3]
+
+
+def test_the_linger_counts_from_the_first_entry_of_the_open_batch() -> None:
+    coalescer = Coalescer(Capacity(100, 10_000), LINGER_MS)
+    coalescer.add(load(numbered(1), 1), 1_000.0)
+    coalescer.add(load(numbered(1), 2), 1_040.0)
+    assert coalescer.wait_ms(1_040.0) == 10.0
+    assert coalescer.due(1_049.9) is None
+    due = coalescer.due(1_050.0)
+    assert due is not None
+    assert due.count == 2
+
+
+def test_the_linger_begins_anew_with_the_entry_that_did_not_fit() -> None:
+    coalescer = Coalescer(Capacity(2, 10_000), LINGER_MS)
+    coalescer.add(load(numbered(1), 1), 1_000.0)
+    coalescer.add(load(numbered(2), 2), 1_030.0)
+    coalescer.add(load(numbered(1), 3), 1_045.0)
+    assert coalescer.wait_ms(1_045.0) == LINGER_MS
+
+
+def test_an_empty_coalescer_is_never_due() -> None:
+    coalescer = Coalescer(Capacity(2, 10_000), LINGER_MS)
+    assert coalescer.wait_ms(0.0) == float("inf")
+    assert coalescer.due(1e12) is None
+    assert coalescer.flush() is None
+
+
+def test_without_linger_an_entry_is_due_at_once() -> None:
+    coalescer = Coalescer(Capacity(100, 10_000), 0)
+    coalescer.add(load(numbered(1)), 5.0)
+    assert coalescer.due(5.0) is not None
+
+
+# Batch and Piece
+
+
+def test_a_batch_joins_the_bytes_of_its_entries_untouched() -> None:
+    first, second = [b'{ "a" : 1 }', b'{"b":2}'], [b"{\n}"]
+    assert Batch([load(first, 1), load(second, 2)]).body == array(*first, *second)
+
+
+def test_the_id_of_a_batch_is_stable_and_made_of_its_entries_ids_in_order() -> None:
+    one, two = load(numbered(1), 1), load(numbered(1), 2)
+    assert Batch([one, two]).id == Batch([one, two]).id
+    others = [Batch([one]), Batch([two]), Batch([one, two]), Batch([two, one]), Batch([load(numbered(1), 12)])]
+    assert len({other.id for other in others}) == len(others)
+
+
+@given(BATCH_SIZES)
+def test_load_of_names_the_entry_of_each_event(sizes: list[int]) -> None:
+    made = batch(*sizes)
+    assert [made.load_of(index) for index in range(made.count)] == [
+        load_index for load_index, size in enumerate(sizes) for _ in range(size)
+    ]
+
+
+@given(BATCH_SIZES)
+def test_events_are_the_single_events_of_the_body_in_order(sizes: list[int]) -> None:
+    made = batch(*sizes)
+    assert made.events == numbered(sum(sizes))
+    assert array(*made.events) == made.body
+
+
+def pieces_of(piece: Piece) -> list[Piece]:
+    """The piece and all that cutting makes of it."""
+    if piece.count == 1:
+        return [piece]
+    first, second = piece.halves()
+    return [piece, *pieces_of(first), *pieces_of(second)]
+
+
+@given(BATCH_SIZES)
+def test_halves_partition_a_piece_evenly(sizes: list[int]) -> None:
+    made = batch(*sizes)
+    for piece in pieces_of(made.whole()):
+        assert json.loads(piece.body) == [json.loads(event) for event in made.events[piece.start : piece.stop]]
+        if piece.count > 1:
+            first, second = piece.halves()
+            assert (first.start, first.stop, second.stop) == (piece.start, second.start, piece.stop)
+            assert 0 <= second.count - first.count <= 1
+
+
+@given(BATCH_SIZES)
+def test_each_piece_of_a_batch_has_a_key_of_its_own_that_stays(sizes: list[int]) -> None:
+    pieces = pieces_of(batch(*sizes).whole())
+    keys = [piece.key for piece in pieces]
+    assert len(set(keys)) == len(keys)
+    assert keys == [piece.key for piece in pieces_of(batch(*sizes).whole())]
+
+
+def test_the_whole_goes_under_the_id_of_the_batch() -> None:
+    made = batch(2, 3)
+    assert made.whole().key == made.id
+    assert made.whole().body == made.body
+    assert made.whole().count == 5
+
+
+def test_a_key_fits_any_header() -> None:
+    piece = batch(2, 3).whole().halves()[1]
+    assert piece.key.isascii()
+    assert piece.key.isprintable()
+    assert " " not in piece.key
+
+
+# pack
+
+
+@given(st.lists(st.integers(0, 80), max_size=40), st.integers(1, 10), st.integers(100, 400))
+def test_pack_keeps_every_event_once_in_order_within_the_limits(
+    paddings: list[int], max_events: int, max_bytes: int
+) -> None:
+    events = [json.dumps([index, "x" * padding]).encode() for index, padding in enumerate(paddings)]
+    pieces = pack(events, Capacity(max_events, max_bytes))
+    assert b",".join(piece.joined for piece in pieces) == b",".join(events)
+    for piece in pieces:
+        assert 1 <= piece.count == len(json.loads(b"[" + piece.joined + b"]")) <= max_events
+        assert len(piece.joined) + BRACKETS <= max_bytes
+
+
+@given(st.lists(st.integers(0, 80), min_size=1, max_size=40), st.integers(1, 10), st.integers(100, 400))
+def test_pack_opens_a_new_piece_only_for_an_event_that_does_not_fit(
+    paddings: list[int], max_events: int, max_bytes: int
+) -> None:
+    events = [b'"' + b"x" * padding + b'"' for padding in paddings]
+    pieces = pack(events, Capacity(max_events, max_bytes))
+    at = 0
+    for piece in pieces[:-1]:
+        at += piece.count
+        grown = len(piece.joined) + 1 + len(events[at]) + BRACKETS
+        assert piece.count == max_events or grown > max_bytes
+
+
+@pytest.mark.parametrize(
+    ("events", "member_bytes", "fits"), [(2, 8, True), (3, 8, False), (2, 9, False), (1, 0, True), (3, 9, False)]
+)
+def test_a_capacity_counts_the_brackets(events: int, member_bytes: int, *, fits: bool) -> None:
+    assert Capacity(2, 10).holds(events, member_bytes) is fits
+
+
+def test_nothing_packs_into_nothing() -> None:
+    assert pack([], Capacity(1, 100)) == []
+    assert join([]).count == 0

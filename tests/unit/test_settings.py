@@ -1,0 +1,248 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from forwarder.errors import InvalidSettings
+from forwarder.settings import Settings, Upstream, load_settings
+
+SECRET = "pk-hunter2"
+
+
+def refusal(**overrides: Any) -> str:  # noqa: ANN401 - any field of Settings
+    """The message for settings that are refused."""
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings(**overrides)
+    return str(caught.value)
+
+
+def test_the_defaults_are_the_documented_ones() -> None:
+    settings = load_settings()
+    assert settings.url == "https://api.portkey.ai/v1/feedback/"
+    assert (settings.batch_max_events, settings.batch_max_bytes, settings.batch_linger_ms) == (500, 1_048_576, 50)
+    assert (settings.redis_url, settings.key_prefix, settings.auth_scheme) == ("embedded", "feedback:", "portkey")
+    assert settings.api_key is None
+    assert settings.destination_names == ["default"]
+    assert (settings.limits.trace_id_max_length, settings.limits.event_max_bytes) == (512, 262_144)
+
+
+@pytest.mark.parametrize(
+    ("field", "low", "high"),
+    [
+        ("batch_max_events", 1, 10_000),
+        ("batch_max_bytes", 1_024, 104_857_600),
+        ("batch_linger_ms", 0, 60_000),
+        ("concurrency_max", 1, 1_000),
+        ("retry_max_attempts", 1, 1_000),
+        ("retry_after_max_s", 0, 86_400),
+        ("redis_timeout_s", None, 60),
+        ("dedupe_ttl_s", 1, 2_592_000),
+        ("trace_id_max_length", 1, 65_536),
+        ("event_max_bytes", 128, 10_485_760),
+        ("workers", 1, 64),
+        ("max_drains", 1, 64),
+        ("drain_session_s", None, 86_400),
+        ("lease_ttl_s", 1, 600),
+        ("sandbox_port", 0, 65_535),
+        ("backlog_max_events", 1, None),
+    ],
+)
+def test_a_number_is_taken_up_to_its_bounds_and_refused_beyond_by_the_name_of_its_variable(
+    field: str, low: int | None, high: int | None
+) -> None:
+    for bound, step in ((low, -1), (high, 1)):
+        if bound is not None:
+            assert getattr(load_settings(**{field: bound}), field) == bound
+            message = refusal(**{field: bound + step})
+            assert message.startswith(f"FORWARDER_{field.upper()}: ")
+            assert str(bound) in message
+            assert str(bound + step) in message
+
+
+def test_nought_seconds_are_refused_where_they_would_mean_no_time_at_all() -> None:
+    for field in ("connect_timeout_s", "request_timeout_s", "redis_timeout_s", "drain_idle_s", "pause_s"):
+        assert refusal(**{field: 0}).startswith(f"FORWARDER_{field.upper()}: input should be greater than 0")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "allowed"),
+    [
+        ("batch_max_events", "many", "valid integer"),
+        ("auth_scheme", "basic", "'portkey' or 'bearer'"),
+        ("log_level", "loud", "'debug', 'info', 'warning' or 'error'"),
+        ("redis_url", "http://host", "redis://"),
+        ("redis_url", "host:6379", "redis://"),
+        ("control_url", "amqp://host", "redis://"),
+        ("base_url", "api.example.org", "https://"),
+        ("base_url", "ftp://api.example.org", "https://"),
+        ("base_url", "https://", "https://"),
+        ("base_url", "https://host/v1?x=1", "without query"),
+        ("base_url", "http://[::1", "URL"),
+        ("feedback_path", "feedback", "pattern"),
+        ("feedback_path", "/feed back", "pattern"),
+        ("key_prefix", "{x}:", "pattern"),
+    ],
+)
+def test_a_wrong_value_is_named_by_its_variable_with_what_is_allowed(field: str, value: str, allowed: str) -> None:
+    message = refusal(**{field: value})
+    assert message.startswith(f"FORWARDER_{field.upper()}: ")
+    assert allowed in message
+    assert "\n" not in message
+
+
+def test_each_wrong_variable_has_a_line_of_its_own() -> None:
+    lines = refusal(workers=0, batch_max_events=0).splitlines()
+    assert sorted(line.partition(":")[0] for line in lines) == ["FORWARDER_BATCH_MAX_EVENTS", "FORWARDER_WORKERS"]
+
+
+def test_a_backoff_whose_end_is_below_its_beginning_is_refused_by_both_names() -> None:
+    message = refusal(retry_base_ms=500, retry_max_ms=499)
+    assert "FORWARDER_RETRY_MAX_MS" in message
+    assert "FORWARDER_RETRY_BASE_MS" in message
+    assert load_settings(retry_base_ms=500, retry_max_ms=500).retry_max_ms == 500
+
+
+@pytest.mark.parametrize(("base", "path"), [("https://h/v1", "/feedback/"), ("https://h/v1/", "/feedback/")])
+def test_base_and_path_are_joined_with_one_slash(base: str, path: str) -> None:
+    assert load_settings(base_url=base, feedback_path=path).url == "https://h/v1/feedback/"
+
+
+@pytest.mark.parametrize("url", ["embedded", "redis://h", "rediss://u:p@h:1/2", "unix:///run/r.sock"])
+def test_the_known_schemes_are_taken(url: str) -> None:
+    assert load_settings(redis_url=url).redis_url == url
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load_settings().workers = 2
+
+
+# Where they come from
+
+
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORWARDER_BATCH_MAX_EVENTS", "7")
+    monkeypatch.setenv("FORWARDER_API_KEY", SECRET)
+    settings = load_settings()
+    assert settings.batch_max_events == 7
+    assert settings.api_key is not None
+    assert settings.api_key.get_secret_value() == SECRET
+
+
+def test_arguments_win_over_the_environment_and_that_over_dotenv(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("FORWARDER_WORKERS=2\nFORWARDER_MAX_DRAINS=2\nFORWARDER_SANDBOX_PORT=2\nOTHER=x\n")
+    monkeypatch.setenv("FORWARDER_MAX_DRAINS", "3")
+    monkeypatch.setenv("FORWARDER_SANDBOX_PORT", "3")
+    settings = load_settings(sandbox_port=4)
+    assert (settings.workers, settings.max_drains, settings.sandbox_port) == (2, 3, 4)
+
+
+def test_destinations_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORWARDER_DESTINATIONS__EU__BASE_URL", "https://eu.example.org/v1/")
+    monkeypatch.setenv("FORWARDER_DESTINATIONS__EU__BATCH_MAX_EVENTS", "9")
+    upstream = load_settings().upstream("eu")
+    assert upstream.url == "https://eu.example.org/v1/feedback/"
+    assert upstream.batch_max_events == 9
+
+
+def test_destinations_that_are_not_json_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORWARDER_DESTINATIONS", '{"eu": {"api_key": "%s"' % SECRET)
+    message = refusal()
+    assert "destinations" in message
+    assert SECRET not in message
+
+
+# Destinations
+
+
+def test_a_destination_inherits_what_it_does_not_set_and_overrides_what_it_does() -> None:
+    settings = load_settings(
+        api_key=SECRET,
+        batch_max_events=100,
+        destinations={
+            "eu": {"base_url": "https://eu.example.org", "retry_max_attempts": 3},
+            "us": {"api_key": "other"},
+        },
+    )
+    eu, us = settings.upstream("eu"), settings.upstream("us")
+    assert (eu.base_url, eu.retry_max_attempts, eu.batch_max_events) == ("https://eu.example.org", 3, 100)
+    assert eu.api_key == settings.api_key
+    assert us.api_key is not None
+    assert us.api_key.get_secret_value() == "other"
+    assert us.base_url == settings.base_url
+    assert settings.destination_names == ["default", "eu", "us"]
+
+
+def test_the_default_destination_has_the_common_settings_and_may_override_them() -> None:
+    common = {name: getattr(load_settings(workers=1), name) for name in Upstream.model_fields}
+    assert load_settings().upstream("default") == Upstream(**common)
+    settings = load_settings(destinations={"default": {"batch_max_events": 3}, "eu": {}})
+    assert settings.upstream("default").batch_max_events == 3
+    assert settings.upstream("eu").batch_max_events == 500
+    assert settings.destination_names == ["default", "eu"]
+
+
+def test_an_unknown_destination_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InvalidSettings, match="'asia' is not configured; known are: default, eu"):
+        load_settings(destinations={"eu": {}}).upstream("asia")
+
+
+def test_a_wrong_value_of_a_destination_is_named_by_its_own_variable() -> None:
+    message = refusal(destinations={"eu": {"batch_max_events": 0}})
+    assert message.startswith("FORWARDER_DESTINATIONS__EU__BATCH_MAX_EVENTS: ")
+
+
+def test_what_is_no_setting_of_a_destination_is_refused_with_those_that_are() -> None:
+    message = refusal(destinations={"eu": {"redis_url": "redis://h"}})
+    assert message.startswith("FORWARDER_DESTINATIONS__EU__REDIS_URL: is not a setting of a destination")
+    assert "base_url" in message
+
+
+@pytest.mark.parametrize("name", ["EU", "", "-eu", "e.u", "e u", "x" * 64])
+def test_a_destination_name_that_would_not_fit_a_key_is_refused(name: str) -> None:
+    assert refusal(destinations={name: {}}).startswith("FORWARDER_DESTINATIONS")
+
+
+# Secrets
+
+
+def test_no_secret_is_in_the_text_of_settings() -> None:
+    url = f"redis://user:{SECRET}@host"
+    settings = load_settings(api_key=SECRET, redis_url=url, control_url=url, destinations={"eu": {"api_key": SECRET}})
+    for text in (
+        repr(settings),
+        str(settings),
+        f"{settings!r}",
+        repr(settings.upstream("eu")),
+        settings.upstream("eu"),
+    ):
+        assert SECRET not in str(text)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        pytest.param({"api_key": f"{SECRET} x"}, id="api key with a space"),
+        pytest.param({"api_key": f"{SECRET}\n"}, id="api key with a line break"),
+        pytest.param({"api_key": f"{SECRET}é"}, id="api key that no header carries"),
+        pytest.param({"destinations": {"eu": {"api_key": f"{SECRET} x"}}}, id="destination's api key"),
+        pytest.param({"destinations": {"eu": {"api_key": [SECRET]}}}, id="destination's api key in a list"),
+        pytest.param({"redis_url": f"http://user:{SECRET}@host"}, id="redis url"),
+        pytest.param({"redis_url": f"tcp://host?password={SECRET}"}, id="redis url with a query"),
+        pytest.param({"control_url": f"amqp://user:{SECRET}@host"}, id="control url"),
+        pytest.param({"base_url": f"https://user:{SECRET}@host/?x"}, id="base url"),
+        pytest.param({"destinations": {"eu": {"base_url": f"ftp://u:{SECRET}@h"}}}, id="destination's base url"),
+        pytest.param({"api_key": SECRET, "workers": 0}, id="something else"),
+        pytest.param({"api_key": SECRET, "retry_max_ms": 1}, id="the whole"),
+    ],
+)
+def test_no_secret_is_in_the_message_of_a_refusal(overrides: dict[str, Any]) -> None:
+    message = refusal(**overrides)
+    assert "FORWARDER_" in message
+    assert SECRET not in message
+
+
+def test_settings_are_what_they_are_called_in_the_public_names() -> None:
+    assert isinstance(load_settings(), Settings)

@@ -1,0 +1,84 @@
+from collections import Counter
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from samples import array, batch, entry, event, numbered
+
+from forwarder.feedback import join, split
+from forwarder.queue.dead_letters import LETTER_FIELDS
+from forwarder.queue.keys import Keys
+from forwarder.queue.scripts import Step
+from forwarder.queue.stream import Settled
+from workers.batch import Batch, Load, Piece
+from workers.dispatch import Outcome, Refusal
+from workers.settle import settlement
+
+KEYS = Keys()
+
+
+def letters_of(step: Step[Settled]) -> list[dict[str, Any]]:
+    """The letters among the arguments, read as settle.lua reads them; `load` is the index of the entry, from 0."""
+    args = list(step.args)
+    entries, tally_length, letters = int(args[1]), int(args[4]), int(args[5])
+    at = 6 + entries + tally_length
+    width = 1 + len(LETTER_FIELDS)
+    assert len(args) == at + letters * width
+    records = [args[at + index * width : at + (index + 1) * width] for index in range(letters)]
+    return [{"load": int(first) - 1, **dict(zip(LETTER_FIELDS, rest, strict=True))} for first, *rest in records]
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=5), st.data())
+def test_each_letter_names_the_entry_that_its_event_came_in(sizes: list[int], data: st.DataObject) -> None:
+    made = batch(*sizes)
+    bounds = sorted(data.draw(st.sets(st.integers(0, made.count), max_size=6)))
+    outcome = Outcome(made)
+    for start, stop in zip(bounds[::2], bounds[1::2], strict=False):
+        outcome.refusals.append(Refusal(Piece(made, start, stop), "rejected", "bad", 400, 1))
+    letters = letters_of(settlement(KEYS, outcome))
+    assert len(letters) == outcome.refused
+    for letter in letters:
+        load = made.loads[letter["load"]]
+        assert letter["body"] in split(load.members.joined)
+        assert letter["entry"] == load.entry.id
+
+
+def test_a_letter_carries_all_that_is_known_of_its_event() -> None:
+    events = numbered(3)
+    source = entry(array(*events), 7, source=b"shop", at=b"123", replays=b"2", events=b"3")
+    made = Batch([Load(entry(event("x"), 1), join([event("x")])), Load(source, join(events))])
+    outcome = Outcome(made, [Refusal(Piece(made, 2, 3), "exhausted", "HTTP 503: busy", 503, 20)])
+    (letter,) = letters_of(settlement(KEYS, outcome))
+    assert letter == {
+        "load": 1,
+        "body": events[1],
+        "reason": "exhausted",
+        "status": 503,
+        "error": b"HTTP 503: busy",
+        "attempts": 20,
+        "at": 123,
+        "source": b"shop",
+        "batch": made.id,
+        "entry": source.id,
+        "replays": 2,
+    }
+
+
+def test_entries_are_settled_with_what_their_append_counted_and_what_they_hold() -> None:
+    first = Load(entry(array(*numbered(2)), 1, events=b"2"), join(numbered(2)))
+    raw = Load(entry(array(*numbered(3)), 2), join(numbered(3)))
+    step = settlement(KEYS, Outcome(Batch([first, raw])))
+    assert step.script == "settle"
+    assert list(step.keys) == [KEYS.events, KEYS.ledger, KEYS.dead]
+    assert list(step.args) == ["forwarder", 2, "2,0", "2,3", 0, 0, first.entry.id, raw.entry.id]
+
+
+def test_the_tally_goes_along_by_name_and_increment() -> None:
+    outcome = Outcome(batch(1), tally=Counter({"requests": 3, "requests:200": 1, "retries": 2}))
+    args = list(settlement(KEYS, outcome).args)
+    assert args[4] == 6
+    assert args[7:] == ["requests", 3, "requests:200", 1, "retries", 2]
+
+
+def test_the_reply_is_read_as_what_was_settled_and_lost() -> None:
+    assert settlement(KEYS, Outcome(batch(1))).read([1, 4]) == Settled(entries=1, lost_events=4)

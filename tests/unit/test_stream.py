@@ -1,0 +1,84 @@
+import pytest
+from samples import entry, event, numbered
+
+from forwarder.errors import QueueFull
+from forwarder.feedback import join
+from forwarder.queue.dead_letters import LETTER_FIELDS, DeadLetter
+from forwarder.queue.keys import Keys
+from forwarder.queue.scripts import Step
+from forwarder.queue.stream import Entry, Recut, append, claim, new_chunk_id, recut
+
+KEYS = Keys()
+
+
+def appended(*events: bytes) -> Step[str]:
+    return append(KEYS, join(list(events)), chunk_id="c1", source="shop", backlog_max_events=1_000, dedupe_ttl_s=60)
+
+
+@pytest.mark.parametrize("field", ["events", "replays"])
+@pytest.mark.parametrize(("written", "number"), [(b"3", 3), (b"0", 0), (b"", 0), (b"-3", 0), (b"x", 0), (b"9" * 16, 0)])
+def test_a_number_that_a_producer_wrote_is_taken_only_when_it_is_one(field: str, written: bytes, number: int) -> None:
+    read = entry(b"{}", **{field: written})
+    assert (read.claimed if field == "events" else read.replays) == number
+
+
+def test_an_entry_of_a_plain_xadd_has_the_time_of_its_id_and_claims_nothing() -> None:
+    read = Entry(b"1700000000123-4", {b"body": b"{}"})
+    assert (read.at_ms, read.claimed, read.replays, read.source, read.body) == (1_700_000_000_123, 0, 0, b"", b"{}")
+
+
+def test_the_time_that_an_entry_names_goes_before_that_of_its_id() -> None:
+    assert entry(b"{}", at=b"42").at_ms == 42
+    assert entry(b"{}", at=b"yesterday").at_ms == 1_700_000_000_000
+
+
+def test_an_entry_without_body_has_an_empty_one_and_a_long_source_is_cut() -> None:
+    read = entry(None, source=b"x" * 1_000)
+    assert (read.body, len(read.source)) == (b"", 200)
+
+
+def test_one_event_is_appended_as_an_object_and_several_as_an_array() -> None:
+    assert appended(event()).args[0] == event()
+    assert appended(*numbered(2)).args[0] == b"[" + b",".join(numbered(2)) + b"]"
+
+
+def test_an_append_names_its_chunk_its_count_and_its_bounds() -> None:
+    step = appended(*numbered(3))
+    assert list(step.keys) == [KEYS.events, KEYS.ledger, KEYS.chunk("c1")]
+    assert (step.args[1], step.args[3:]) == (3, ["shop", 1_000, 60])
+
+
+@pytest.mark.parametrize("reply", [[b"added", b"1-0"], [b"seen", b"1-0"]])
+def test_an_append_answers_the_entry_also_when_it_was_stored_before(reply: list[bytes]) -> None:
+    assert appended(event()).read(reply) == "1-0"
+
+
+def test_an_append_beyond_the_cap_says_how_full_the_queue_is_and_which_variable_rules() -> None:
+    with pytest.raises(QueueFull, match=r"default has 1,000 events and FORWARDER_BACKLOG_MAX_EVENTS .* 2 refused"):
+        appended(*numbered(2)).read([b"full", b"1000"])
+
+
+def test_claimed_entries_are_read_with_their_fields_and_deliveries() -> None:
+    reply = [[b"1-0", [b"body", b"{}", b"at", b"5"], 3]]
+    assert claim(KEYS, "me", 2, 10).read(reply) == [Entry(b"1-0", {b"body": b"{}", b"at": b"5"}, 3)]
+
+
+def test_a_recut_writes_arrays_and_letters_that_add_up_to_its_events() -> None:
+    source = entry(b"?", 3, events=b"9", source=b"shop", at=b"5", replays=b"1")
+    letters = [DeadLetter(b"bad", "invalid", "why", entry=source.id)]
+    cut = Recut(source, [join(numbered(2)), join(numbered(1))], letters)
+    assert cut.events == 4
+    step = recut(KEYS, cut)
+    assert list(step.args[:9]) == ["forwarder", source.id, 9, 4, 5, b"shop", 1, 2, 1]
+    pieces = [2, b"[" + b",".join(numbered(2)) + b"]", 1, b"[" + numbered(1)[0] + b"]"]
+    assert list(step.args[9:13]) == pieces
+    assert len(step.args) == 13 + len(LETTER_FIELDS)
+
+
+@pytest.mark.parametrize(("reply", "ours"), [(1, True), (0, False)])
+def test_a_recut_answers_whether_the_entry_was_still_ours(reply: int, *, ours: bool) -> None:
+    assert recut(KEYS, Recut(entry(b"?"))).read(reply) is ours
+
+
+def test_chunk_ids_do_not_repeat() -> None:
+    assert len({new_chunk_id() for _ in range(1_000)}) == 1_000
