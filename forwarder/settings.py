@@ -10,8 +10,10 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from forwarder.allowed import allowed
 from forwarder.errors import InvalidSettings
 from forwarder.feedback import Limits
 from forwarder.paths import default_data_dir
@@ -156,14 +158,20 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - any field of 
 
 
 def _in_words(error: ValidationError, scope: str) -> str:
-    lines = []
-    for flaw in error.errors(include_url=False):
-        name = scope + "__".join(str(part) for part in flaw["loc"]).upper() if flaw["loc"] else ""
-        problem = flaw["msg"].removeprefix("Value error, ")
-        given = flaw["input"] if isinstance(flaw["input"], str | int | float) else ""
-        secret = "KEY" in name or "@" in str(given) or "password" in str(given)  # a URL may hold a password
-        got = f" (it is {str(given)[:60]!r})" if name and given != "" and not secret else ""
-        if flaw["type"] == "extra_forbidden":
-            problem = f"is not a setting of a destination; known are {', '.join(sorted(Upstream.model_fields))}"
-        lines.append(f"{name}: {problem[0].lower()}{problem[1:]}{got}" if name else problem)
-    return "\n".join(lines)
+    return "\n".join(_line(flaw, scope) for flaw in error.errors(include_url=False))
+
+
+def _line(flaw: ErrorDetails, scope: str) -> str:
+    """One wrong value: its variable, what is allowed, and what it is unless that may be a secret."""
+    problem = flaw["msg"].removeprefix("Value error, ")
+    if not flaw["loc"]:
+        return problem
+    name = scope + "__".join(str(part) for part in flaw["loc"]).upper()
+    info = Settings.model_fields.get(str(flaw["loc"][0]))
+    if flaw["type"] == "extra_forbidden":
+        problem = f"is not a setting of a destination; known are {', '.join(sorted(Upstream.model_fields))}"
+    elif flaw["type"] != "value_error" and info and allowed(info):
+        problem = f"must be {allowed(info)}"
+    secret = "API_KEY" in name or not isinstance(flaw["input"], str | int | float)
+    got = "" if secret else f" (it is {str(flaw['input'])[:60]!r})"
+    return f"{name}: {problem[0].lower()}{problem[1:]}{got}"

@@ -3,19 +3,19 @@
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 from dotenv import dotenv_values
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from forwarder.allowed import allowed
 from forwarder.cli.context import destination_variables, settings_in_force
 from forwarder.cli.output import is_terminal, json_out, table_out
 from forwarder.queue.connection import masked
 from forwarder.settings import PREFIX, Settings, Upstream
 
 MASK = "********"
-_BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def _setting(name: str, info: FieldInfo, value: object, origins: dict[str, str])
     whole = f"{PREFIX}DESTINATIONS"  # all destinations at once, as JSON
     origin = origins.get(name) or (origins.get(whole, "default") if name.startswith(whole) else "default")
     default = info.get_default(call_default_factory=True, validated_data={})
-    return Setting(name, _shown(value), _shown(default), _allowed(info), origin, info.description or "")
+    return Setting(name, _shown(value), _shown(default), allowed(info), origin, info.description or "")
 
 
 def _shown(value: object) -> Any:  # noqa: ANN401 - JSON
@@ -90,20 +90,6 @@ def _shown(value: object) -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
-
-
-def _allowed(info: FieldInfo) -> str:
-    """`1 … 500`, `> 0`, `a | b`, or what the value must look like."""
-    if get_origin(info.annotation) is Literal:
-        return " | ".join(get_args(info.annotation))
-    rules = []
-    for constraint in info.metadata:
-        rules += [
-            f"{sign} {getattr(constraint, bound)}" for bound, sign in _BOUNDS.items() if hasattr(constraint, bound)
-        ]
-        if getattr(constraint, "pattern", None):
-            rules.append(str(constraint.pattern))
-    return ", ".join(rules)
 
 
 def _row(setting: Setting) -> list[object]:

@@ -3,10 +3,10 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import array, entry, event, numbered, parsed
 
 from forwarder.feedback import Limits, codec
 from forwarder.queue.stream import CHUNK_MAX_BYTES, CHUNK_MAX_EVENTS, Entry, Recut
+from tests.unit.samples import array, entry, event, numbered, parsed
 from workers import admit as admit_module
 from workers.admit import admit
 from workers.batch import BRACKETS, Capacity, Load
@@ -145,7 +145,7 @@ def test_more_letters_than_one_step_takes_are_put_back_and_met_again(monkeypatch
 )
 def test_each_event_of_an_entry_is_in_one_piece_or_one_letter(kinds: list[str], max_events: int) -> None:
     def made(index: int, kind: str) -> bytes:
-        values = {"good": 1, "bad": 11, "large": 1, "sloppy": 1.0}
+        values: dict[str, int | float] = {"good": 1, "bad": 11, "large": 1, "sloppy": 1.0}
         return event(f"{kind}{index}", values[kind], text="x" * (900 if kind == "large" else 5))
 
     events = [made(index, kind) for index, kind in enumerate(kinds)]

@@ -3,9 +3,9 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import array, batch, load, numbered
 
 from forwarder.feedback import join
+from tests.unit.samples import array, batch, load, numbered
 from workers.batch import BRACKETS, Batch, Capacity, Coalescer, Load, Piece, pack
 
 LINGER_MS = 50.0

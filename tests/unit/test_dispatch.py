@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import batch
 
 from forwarder.settings import Upstream
+from tests.unit.samples import batch
 from workers.batch import Batch
 from workers.dispatch import Dispatcher, Outcome
 from workers.session import HandBack, Session

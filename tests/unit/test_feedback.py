@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import EVENTS, JSON_VALUES, TEXT, array, event, parsed
 
 from forwarder.errors import InvalidFeedback
 from forwarder.feedback import Codec, Limits, codec, join, split
 from forwarder.flaws import Flaw
+from tests.unit.samples import EVENTS, JSON_VALUES, TEXT, array, event, parsed
 
 CODEC = codec()
 GOOD = b'{"trace_id":"good","value":1}'

@@ -5,17 +5,17 @@ KEYS = Keys()
 
 
 def test_a_wake_answers_the_slot_itself_not_its_position_among_the_asked() -> None:
-    step = wake(KEYS, [2, 5], "token", 10)
+    step = wake(KEYS, [2, 5], 10)
     assert list(step.keys) == [KEYS.events, KEYS.lease(2), KEYS.lease(5)]
     assert step.read([1, 1, b"9-0"]) == Woken(slot=5, first_taken=True, newest=b"9-0")
 
 
 def test_a_wake_without_work_or_a_free_slot_takes_none() -> None:
-    assert wake(KEYS, [0], "token", 10).read([-1, 0, b"0-0"]) == Woken(slot=None, first_taken=False, newest=b"0-0")
+    assert wake(KEYS, [0], 10).read([-1, 0, b"0-0"]) == Woken(slot=None, first_taken=False, newest=b"0-0")
 
 
 def test_lives_are_told_to_redis_in_milliseconds() -> None:
-    assert list(wake(KEYS, [0], "token", 1.5, behind_ms=7).args) == ["token", 1_500, "forwarder", 7]
+    assert list(wake(KEYS, [0], 1.5, behind_ms=7).args) == [1_500, "forwarder", 7]
     assert list(keep(KEYS, 0, "token", 0.25).args) == ["token", 250]
 
 

@@ -4,9 +4,9 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import JSON_VALUES
 
 from forwarder.parts import UNDECODABLE, raw_parts
+from tests.unit.samples import JSON_VALUES
 
 NAN = b"NaN"
 """An element over which msgspec cannot step, so that the scan by brackets has to do it."""

@@ -17,7 +17,7 @@ from workers.rq_classes import ALLOWED, DATA_MAX_BYTES, QUEUE_NAME, FeedbackJob,
 NOBODY = redis.Redis(host="203.0.113.1", port=1)
 """A client that never connects: nothing here may talk to a server (RFC 5737 address)."""
 
-CALL = ["workers.jobs.drain", None, ["default", 0, "token"], {}]
+CALL: list[Any] = ["workers.jobs.drain", None, ["default", 0, "token"], {}]
 
 
 def data(*call: object) -> bytes:

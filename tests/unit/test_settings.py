@@ -114,7 +114,7 @@ def test_the_known_schemes_are_taken(url: str) -> None:
 
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        load_settings().workers = 2
+        load_settings().workers = 2  # type: ignore[misc]
 
 
 # Where they come from
@@ -148,7 +148,7 @@ def test_destinations_are_read_from_the_environment(monkeypatch: pytest.MonkeyPa
 
 
 def test_destinations_that_are_not_json_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FORWARDER_DESTINATIONS", '{"eu": {"api_key": "%s"' % SECRET)
+    monkeypatch.setenv("FORWARDER_DESTINATIONS", f'{{"eu": {{"api_key": "{SECRET}"')
     message = refusal()
     assert "destinations" in message
     assert SECRET not in message
@@ -211,14 +211,9 @@ def test_a_destination_name_that_would_not_fit_a_key_is_refused(name: str) -> No
 def test_no_secret_is_in_the_text_of_settings() -> None:
     url = f"redis://user:{SECRET}@host"
     settings = load_settings(api_key=SECRET, redis_url=url, control_url=url, destinations={"eu": {"api_key": SECRET}})
-    for text in (
-        repr(settings),
-        str(settings),
-        f"{settings!r}",
-        repr(settings.upstream("eu")),
-        settings.upstream("eu"),
-    ):
-        assert SECRET not in str(text)
+    for shown in (settings, settings.upstream("eu"), settings.upstream("default")):
+        assert SECRET not in repr(shown)
+        assert SECRET not in str(shown)
 
 
 @pytest.mark.parametrize(

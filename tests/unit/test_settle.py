@@ -3,13 +3,13 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import array, batch, entry, event, numbered
 
 from forwarder.feedback import join, split
 from forwarder.queue.dead_letters import LETTER_FIELDS
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import Step
 from forwarder.queue.stream import Settled
+from tests.unit.samples import array, batch, entry, event, numbered
 from workers.batch import Batch, Load, Piece
 from workers.dispatch import Outcome, Refusal
 from workers.settle import settlement
