@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOCK := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test test-all lint format lock clean
+.PHONY: help install up test lint format bench lock clean
 
 help: ## list these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ lint: $(VENV)/.dev ## ruff and mypy
 format: $(VENV)/.dev ## let ruff write the layout
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## measure us and the floors side by side
+	@$(BIN)/python -m tests.benchmarks
 
 lock: ## pin the newest versions that pyproject.toml allows
 	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet -e '.[dev]'

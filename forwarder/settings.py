@@ -172,6 +172,7 @@ def _line(flaw: ErrorDetails, scope: str) -> str:
         problem = f"is not a setting of a destination; known are {', '.join(sorted(Upstream.model_fields))}"
     elif flaw["type"] != "value_error" and info and allowed(info):
         problem = f"must be {allowed(info)}"
-    secret = "API_KEY" in name or not isinstance(flaw["input"], str | int | float)
-    got = "" if secret else f" (it is {str(flaw['input'])[:60]!r})"
+    given = flaw["input"] if isinstance(flaw["input"], str | int | float) else ""
+    secret = "API_KEY" in name or "@" in str(given) or "password" in str(given)  # a URL may hold a password
+    got = "" if given == "" or secret else f" (it is {str(given)[:60]!r})"
     return f"{name}: {problem[0].lower()}{problem[1:]}{got}"

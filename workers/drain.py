@@ -54,6 +54,7 @@ class Drain:
         with contextlib.suppress(HandBack):
             async for batch in self._intake.batches():
                 await self._room.acquire()
+                self._session.in_flight += 1
                 task = asyncio.create_task(self._forward(batch))
                 self._in_flight.add(task)
                 task.add_done_callback(self._in_flight.discard)
@@ -72,6 +73,7 @@ class Drain:
             self._log.exception("batch_failed", batch=batch.id, next="left pending for the next drain")
             self._session.end("a batch failed")
         finally:
+            self._session.in_flight -= 1
             self._room.release()
 
     async def _finish(self) -> None:
@@ -82,7 +84,8 @@ class Drain:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        await run_async(self._client, lease.give(self._keys, self._session.slot, self._session.token))
+        with contextlib.suppress(*AWAY):  # then it runs out by itself
+            await run_async(self._client, lease.give(self._keys, self._session.slot, self._session.token))
 
     async def beat(self) -> None:
         """About once a second: keep the lease, follow the pause, wake other drains, see whether the session is over."""
@@ -100,8 +103,6 @@ class Drain:
         if not await run_async(self._client, keep):
             session.end("another drain holds the lease")
         await self._gate.refresh()
-        if self._in_flight and not self._gate.closed:
-            session.busy()
         await asyncio.to_thread(self._sweep.run)
         if session.age_s > YIELD_AFTER_S and await asyncio.to_thread(self._sweep.jobs_wait):
             session.end("a job waits for a worker")

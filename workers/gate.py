@@ -29,11 +29,6 @@ class PauseGate:
         self._open.set()
         self._log = get_logger()
 
-    @property
-    def closed(self) -> bool:
-        """Whether the destination is paused."""
-        return not self._open.is_set()
-
     async def refresh(self) -> None:
         """Look at the pause."""
         self._show(read_pause(await self._client.hgetall(self._keys.pause)))
@@ -66,7 +61,9 @@ class PauseGate:
     def _show(self, pause: Pause | None) -> None:
         if pause and self._open.is_set():
             self._open.clear()
+            self._session.paused = True
             self._log.warning("paused", reason=pause.reason, until_ms=pause.until_ms)
         elif not pause and not self._open.is_set():
             self._open.set()
+            self._session.paused = False
             self._log.info("resumed")

@@ -21,6 +21,7 @@ ALLOWED: Final = ("workers.jobs.drain",)
 DATA_MAX_BYTES: Final = 65_536
 _DROPPED: Final = (
     *("success_callback_name", "failure_callback_name", "stopped_callback_name", "webhooks", "exc_info"),
+    *("dependency_ids", "dependency_id"),  # no job of ours has any
     *("success_callback_timeout", "failure_callback_timeout", "stopped_callback_timeout", "result"),
 )
 

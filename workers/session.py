@@ -22,6 +22,8 @@ class Session:
         token: its value, and the consumer's name.
         idle_s: quiet time after which the session ends.
         longest_s: after which it ends anyway.
+        in_flight: batches that have no outcome yet.
+        paused: whether the destination is; what is in flight then waits at the gate.
         ending: set when it is over; whoever waits, waits for this too.
         reason: why it is over.
     """
@@ -31,6 +33,8 @@ class Session:
     token: str
     idle_s: float
     longest_s: float
+    in_flight: int = 0
+    paused: bool = False
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     reason: str = ""
     _worker_pid: int = field(default_factory=os.getppid)
@@ -43,7 +47,7 @@ class Session:
         return time.monotonic() - self._began
 
     def busy(self) -> None:
-        """Something was read, or is in flight."""
+        """Something was read."""
         self._busy_at = time.monotonic()
 
     def end(self, reason: str) -> None:
@@ -54,6 +58,8 @@ class Session:
 
     def over(self) -> bool:
         """Whether to stop reading; looks at the signals, the worker, the clock and the quiet."""
+        if self.in_flight and not self.paused:
+            self.busy()
         if STOP.is_set():
             self.end("the worker was asked to stop")
         elif os.getppid() != self._worker_pid:

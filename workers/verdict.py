@@ -88,7 +88,7 @@ class _Body(msgspec.Struct):
     status: str | None = None
     message: Any = None
     error: Any = None
-    feedback_ids: list[Any] | None = None
+    feedback_ids: Any = None
     feedback_id: Any = None
 
 

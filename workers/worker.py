@@ -1,5 +1,6 @@
 """RQ's forking worker, which also sweeps while it is idle and passes a stop on to its horse."""
 
+import contextlib
 import os
 import signal
 from types import FrameType
@@ -85,7 +86,8 @@ class FeedbackWorker(Worker):
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Stop after the horse, and tell the horse to end now."""
         if self.horse_pid:
-            os.kill(self.horse_pid, signal.SIGUSR1)
+            with contextlib.suppress(ProcessLookupError):  # it ended this very moment
+                os.kill(self.horse_pid, signal.SIGUSR1)
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
     def main_work_horse(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as RQ's

@@ -82,7 +82,7 @@ class Up:
         """The sandbox, running; yields its base URL."""
         command = [sys.executable, "-m", "forwarder.sandbox", "--announce", "--stop-with-parent"]
         supervisor = Supervisor()
-        child = supervisor.start(Child("sandbox", command, announces=True))
+        child = supervisor.start(Child("sandbox", command, self._quiet(), announces=True))
         try:
             announcement = child.read_announcement()
             if not announcement:
@@ -92,10 +92,13 @@ class Up:
             supervisor.stop(STOP_MARGIN_S)
 
     def _start_workers(self, env: dict[str, str]) -> None:
-        quiet = {} if "log_level" in self._settings.model_fields_set else {"FORWARDER_LOG_LEVEL": "warning"}
         for number in range(1, self._settings.workers + 1):
             command = [sys.executable, "-m", "workers"]
-            self._workers.start(Child(f"worker {number}", command, {**quiet, **env}))
+            self._workers.start(Child(f"worker {number}", command, {**self._quiet(), **env}))
+
+    def _quiet(self) -> dict[str, str]:
+        """The parts log to this terminal: only what needs a look, unless the user asked for more."""
+        return {} if "log_level" in self._settings.model_fields_set else {"FORWARDER_LOG_LEVEL": "warning"}
 
     def _greet(self, queue: str, upstream: str) -> None:
         forwarder = sys.argv[0] if sys.argv[0].endswith("forwarder") else "forwarder"

@@ -53,9 +53,9 @@ def test_only_what_a_destination_has_of_its_own_is_listed_for_it() -> None:
 def test_ranges_and_choices_are_shown() -> None:
     shown = by_name(load_settings())
 
-    assert shown["FORWARDER_BATCH_MAX_EVENTS"].allowed == "≥ 1, ≤ 10000"
+    assert shown["FORWARDER_BATCH_MAX_EVENTS"].allowed == "an integer from 1 to 10000"
     assert shown["FORWARDER_AUTH_SCHEME"].allowed == "portkey | bearer"
-    assert shown["FORWARDER_FEEDBACK_PATH"].allowed.startswith("^/")
+    assert shown["FORWARDER_FEEDBACK_PATH"].allowed.startswith("text that matches ^/")
 
 
 def test_the_origin_is_the_environment_before_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,6 +57,7 @@ class Door:
 
     async def close(self, reason: str) -> None:
         self.reasons.append(reason)
+        assert len(self.reasons) < 1_000, "a dispatch that never ends"
         if not self._opens_by_itself:
             self.opened.clear()
             self.closed.set()
