@@ -117,6 +117,13 @@ class EmbeddedServer:
         )
         self._wait_until_ready()
 
+    def keep_running(self) -> bool:
+        """Start the server again when it has died; True when that was so. Raises as `start`."""
+        died = self._process is not None and self._process.poll() is not None
+        if died:
+            self.start()
+        return died
+
     def stop(self) -> None:
         """Stop the server; what it answered is in its file."""
         if self._process is None:

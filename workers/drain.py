@@ -50,15 +50,18 @@ class Drain:
 
     async def run(self) -> None:
         """Read, coalesce, deliver and settle until the session is over."""
-        await self._gate.refresh()
-        with contextlib.suppress(HandBack):
+        try:
+            await self._gate.refresh()
             async for batch in self._intake.batches():
                 await self._room.acquire()
                 self._session.in_flight += 1
                 task = asyncio.create_task(self._forward(batch))
                 self._in_flight.add(task)
                 task.add_done_callback(self._in_flight.discard)
-        await self._finish()
+        except HandBack:
+            pass  # the session ended while nothing could be read
+        finally:
+            await self._finish()
 
     async def _forward(self, batch: Batch) -> None:
         try:
@@ -94,6 +97,9 @@ class Drain:
                 await self._beat()
             except AWAY as error:
                 self._log.debug("beat_missed", error=str(error))
+            except Exception:  # without its beat a drain loses its lease and does not notice
+                self._log.exception("beat_failed")
+                self._session.end("its beat failed")
             self._session.over()
             await asyncio.sleep(BEAT_S)
 

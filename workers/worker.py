@@ -3,18 +3,19 @@
 import contextlib
 import os
 import signal
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any, Final
 
 from redis.exceptions import RedisError
-from rq import Worker
+from rq import Queue, Worker
 from rq.exceptions import StopRequested
 
 from forwarder.log import configure_logging, get_logger
 from forwarder.queue.connection import connect, control_url
 from forwarder.settings import Settings, load_settings
 from workers import jobs  # noqa: F401 - imported before the fork, so that horses start in milliseconds
-from workers.rq_classes import FeedbackJob, FeedbackQueue
+from workers.rq_classes import QUEUE_NAME, FeedbackJob, FeedbackQueue
 from workers.sweep import Sweep
 
 DEQUEUE_S: Final = 1
@@ -30,9 +31,10 @@ class FeedbackWorker(Worker):
     job_class = FeedbackJob
     max_connection_wait_time = 5
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as RQ's
+    def __init__(self, queues: Sequence[Queue | str], *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as RQ's
         kwargs.update(queue_class=FeedbackQueue, job_class=FeedbackJob, log_job_description=False)
-        super().__init__(*args, **kwargs)
+        names = [queue.name if isinstance(queue, Queue) else queue for queue in queues]  # `rq worker` brings its own
+        super().__init__(names, *args, **kwargs)
         settings = load_settings()
         queue = FeedbackQueue(connection=connect(settings, control_url(settings)))
         self._sweep = Sweep(settings, connect(settings), queue)
@@ -99,6 +101,5 @@ class FeedbackWorker(Worker):
 def run_worker(settings: Settings, *, burst: bool = False) -> None:
     """Run one worker in this process until it is asked to stop."""
     configure_logging(settings)
-    queue = FeedbackQueue(connection=connect(settings, control_url(settings)))
-    worker = FeedbackWorker([queue], connection=queue.connection)
+    worker = FeedbackWorker([QUEUE_NAME], connection=connect(settings, control_url(settings)))
     worker.work(burst, logging_level="DEBUG" if settings.log_level == "debug" else "WARNING")

@@ -34,6 +34,7 @@ class Up:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._data = DataDir(settings.data_dir)
+        self._server = EmbeddedServer(self._data)
         self._stop = threading.Event()
         self._workers = Supervisor()
         self._console = Console(highlight=False)
@@ -70,12 +71,11 @@ class Up:
                 client.ping()
             yield shown(self._settings)
             return
-        server = EmbeddedServer(self._data)
-        server.start()
+        self._server.start()
         try:
             yield f"embedded Valkey at {self._data.socket}, append-only file beside it"
         finally:
-            server.stop()
+            self._server.stop()
 
     @contextmanager
     def _sandbox(self) -> Iterator[str]:
@@ -135,6 +135,8 @@ class Up:
         with connect(self._settings) as client, Live(console=self._console, auto_refresh=False, transient=True) as live:
             before = ""
             while not self._stop.wait(1.0):
+                if self._server.keep_running():
+                    self._console.print("the embedded queue had died and was started again")
                 self._workers.watch()
                 line = self._status_line(client)
                 if line != before and self._console.is_terminal:

@@ -1,12 +1,16 @@
 """From a producer to the upstream: real Valkey, real RQ workers, real HTTP."""
 
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from forwarder.paths import DataDir
@@ -15,6 +19,7 @@ from forwarder.queue.pause import get_pause
 from forwarder.queue.scripts import run
 from tests.integration.conftest import StartRig
 from tests.support.rig import Rig
+from tests.support.sandbox import ROOT
 from tests.support.waiting import eventually
 
 RAW = '{"trace_id":"raw","value":-1}'
@@ -241,3 +246,61 @@ def test_rq_info_shows_queue_worker_and_drain(rig: Rig) -> None:
     assert "1 workers" in shown
     rig.workers[0].send_signal(signal.SIGTERM)
     assert rig.workers[0].wait(15) == 0
+
+
+def test_idle_workers_open_further_drains_when_the_backlog_grows_old(start_rig: StartRig) -> None:
+    rig = start_rig(FORWARDER_CONCURRENCY_MAX="1")
+    rig.sandbox.set_faults({"kind": "latency", "ms": 100})
+    rig.start_worker()
+    rig.start_worker()
+    rig.client().send_many(events(30_000))
+    assert eventually(lambda: rig.books().drains == 2), rig.log.read_text()[-2000:]
+    assert rig.settled()["delivered"] == 30_000
+    assert rig.sandbox.counts()["duplicates"] == 0
+    rig.assert_books_close()
+
+
+def test_rqs_own_command_runs_our_worker(rig: Rig) -> None:
+    rig.client().send_many(events(700))
+    command = [str(Path(sys.executable).with_name("rq")), "worker", "-w", "workers.worker.FeedbackWorker", "--burst"]
+    url = f"unix://{DataDir(rig.settings.data_dir).socket}"
+    environment = os.environ | rig.variables | {"PYTHONPATH": str(ROOT)}
+    subprocess.run([*command, "--url", url, "feedback"], env=environment, check=True, capture_output=True, timeout=60)
+    assert rig.books()["delivered"] == 700
+
+
+def test_rq_dashboard_shows_queue_worker_and_drain(rig: Rig) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [
+        str(Path(sys.executable).with_name("rq-dashboard")),
+        "-c",
+        "workers.dashboard",
+        "--json",
+        "-p",
+        str(port),
+    ]
+    environment = os.environ | rig.variables | {"PYTHONPATH": str(ROOT)}
+    with (rig.folder / "dashboard.log").open("wb") as log:
+        dashboard = subprocess.Popen([*command, "-b", "127.0.0.1"], env=environment, stdout=log, stderr=log)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}/0/data", trust_env=False) as http:
+
+            def ask(path: str) -> Any:  # noqa: ANN401 - JSON
+                try:
+                    return http.get(path).raise_for_status().json()
+                except httpx.TransportError:
+                    return None
+
+            assert eventually(lambda: ask("/queues.json"))
+            rig.sandbox.set_faults({"kind": "hang", "seconds": 5})
+            rig.client().send_many(events(1))
+            rig.start_worker()
+            (worker,) = eventually(lambda: [one for one in ask("/workers.json")["workers"] if one["state"] == "busy"])
+            assert worker["current_job"]["description"] == "drain default, slot 0"
+            assert ask("/queues.json")["queues"][0]["name"] == "feedback"
+            (job,) = ask("/jobs/feedback/started/10/asc/1.json")["jobs"]
+            assert job["id"].startswith("drain-default-0-")
+    finally:
+        dashboard.terminate()
+        dashboard.wait()
