@@ -4,6 +4,18 @@ The modules named after commands hold signatures and help only, and import what 
 that `--help` answers at once. `*_view`, `sending`, `replaying` and `pausing` do the work.
 """
 
-from forwarder.cli.app import app, main
+import sys
 
-__all__ = ["app", "main"]
+from forwarder.errors import ForwarderError
+from forwarder.extras import require
+
+
+def main() -> None:
+    """The console script; it is there in a producer's install too, which has no command line."""
+    try:
+        require("cli")
+    except ForwarderError as error:
+        sys.exit(f"error: {error}")
+    from forwarder.cli.app import run  # noqa: PLC0415 - what it imports may not be installed
+
+    run()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from forwarder.cli import control, dead_letters, look, run, send
+from forwarder.cli import control, dead_letters, look, parts, send
 from forwarder.cli.boundary import Boundary
 
 
@@ -39,12 +39,12 @@ def _options(
     """Only what is common to all commands; its help stands above."""
 
 
-for commands in (run, send, look, dead_letters, control):
+for commands in (parts, send, look, dead_letters, control):
     commands.register(app)
 
 
-def main() -> None:
-    """The console script."""
+def run() -> None:
+    """Run the command that the process was called with."""
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character gets its escape
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from forwarder.cli import app, replaying, status_view
+from forwarder.cli import replaying, status_view
+from forwarder.cli.app import app
 from forwarder.cli.context import Queue
 from forwarder.queue import audit
 from forwarder.queue.connection import Client, connect

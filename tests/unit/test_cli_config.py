@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from forwarder.cli import app
+from forwarder.cli.app import app
 from forwarder.cli.config_view import Setting, listed
 from forwarder.cli.context import known_variables, unknown_variables
 from forwarder.settings import Settings, load_settings

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from forwarder.cli import app
+from forwarder.cli.app import app
 from forwarder.cli.boundary import Boundary
 from forwarder.cli.interrupts import Interrupts
 from forwarder.cli.output import clipped, json_array_out, printable, table_out

@@ -9,6 +9,7 @@ import typer
 
 from forwarder.cli.context import settings_in_force
 from forwarder.errors import InvalidSettings
+from forwarder.extras import require
 from forwarder.log import configure_logging
 from forwarder.queue.connection import connect, control_url, queue_errors
 from forwarder.settings import DEFAULT_DESTINATION, PREFIX, Settings
@@ -32,6 +33,7 @@ def up() -> None:
     """
     from forwarder.cli.up import Up  # noqa: PLC0415 - other commands need none of it
 
+    require("worker")
     settings = settings_in_force()
     configure_logging(settings)
     Up(settings).run()
@@ -45,6 +47,7 @@ def worker(
 
     Example: FORWARDER_API_KEY=… forwarder worker -n 2
     """
+    require("worker")
     settings = settings_in_force()
     configure_logging(settings)
     _check_upstreams(settings)
@@ -70,6 +73,7 @@ def sandbox() -> None:
 
     Example: FORWARDER_SANDBOX_PORT=8790 forwarder sandbox
     """
+    require("sandbox")
     from forwarder.sandbox.server import serve  # noqa: PLC0415 - an extra
     from forwarder.sandbox.state import Options  # noqa: PLC0415
 

@@ -1,0 +1,23 @@
+"""Optional parts: a clear line instead of a traceback when one is not installed."""
+
+from importlib.util import find_spec
+from typing import Final
+
+from forwarder.errors import ForwarderError
+
+EXTRAS: Final = {"cli": ("typer", "rich"), "worker": ("rq", "httpx_aiohttp", "uvloop"), "sandbox": ("aiohttp",)}
+"""A few modules by which each extra of pyproject.toml can be told."""
+
+
+def require(extra: str) -> None:
+    """See that an extra is installed.
+
+    Raises:
+        ForwarderError: it is not; says what to install.
+    """
+    for module in EXTRAS[extra]:
+        if find_spec(module) is None:
+            raise ForwarderError(
+                f"{module} is missing, so this part is not installed: pip install 'feedback-forwarder[{extra}]', "
+                "or [all] for everything"
+            )

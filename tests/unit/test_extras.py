@@ -1,0 +1,27 @@
+import subprocess
+import sys
+
+import pytest
+
+from forwarder.errors import ForwarderError
+from forwarder.extras import EXTRAS, require
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_what_is_installed_is_not_asked_for(extra: str) -> None:
+    require(extra)
+
+
+def test_what_is_missing_is_named_with_the_command_that_mends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(EXTRAS, "cli", ("no_such_module",))
+    with pytest.raises(ForwarderError, match=r"no_such_module is missing.*feedback-forwarder\[cli\]"):
+        require("cli")
+
+
+def test_a_producers_install_has_no_command_line_but_a_clear_word() -> None:
+    without_typer = "import sys; sys.modules['typer'] = None; from forwarder.extras import EXTRAS; "
+    without_typer += "EXTRAS['cli'] = ('not_installed',); from forwarder.cli import main; main()"
+    called = subprocess.run([sys.executable, "-c", without_typer], capture_output=True, text=True, check=False)
+    assert called.returncode == 1
+    assert called.stderr.startswith("error: not_installed is missing")
+    assert "Traceback" not in called.stderr
