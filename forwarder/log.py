@@ -43,7 +43,7 @@ def configure_logging(settings: Settings, **context: Any) -> None:  # noqa: ANN4
 
 def _formatter(shared: list[structlog.types.Processor], *, as_console: bool) -> logging.Formatter:
     renderer: list[structlog.types.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]  # no values of variables
         if as_console
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )

@@ -17,6 +17,7 @@ from forwarder.allowed import allowed
 from forwarder.errors import InvalidSettings
 from forwarder.feedback import Limits
 from forwarder.paths import default_data_dir
+from forwarder.queue.keys import SLOTS
 
 PREFIX = "FORWARDER_"
 DEFAULT_DESTINATION = "default"
@@ -53,6 +54,12 @@ class Upstream(BaseModel):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("must be an http:// or https:// URL without query, e.g. https://api.portkey.ai/v1")
+        if parts.username is not None:
+            raise ValueError("must not hold a login: the key is FORWARDER_API_KEY")
+        try:
+            parts.hostname.encode("idna")
+        except UnicodeError:
+            raise ValueError("has a host name that cannot be") from None
         return url.rstrip("/")
 
     @field_validator("api_key")
@@ -90,7 +97,7 @@ class Settings(Upstream, BaseSettings):
     trace_id_max_length: int = Field(512, ge=1, le=65_536, description="characters of a trace id")
     event_max_bytes: int = Field(262_144, ge=128, le=10_485_760, description="of one event's JSON")
     workers: int = Field(1, ge=1, le=64, description="worker processes of `forwarder up`")
-    max_drains: int = Field(4, ge=1, le=64, description="drains at once per destination")
+    max_drains: int = Field(4, ge=1, le=SLOTS, description="drains at once per destination")
     drain_idle_s: float = Field(5, gt=0, le=3_600, description="quiet time after which a drain ends")
     drain_session_s: float = Field(300, gt=0, le=86_400, description="longest run of a drain")
     lease_ttl_s: float = Field(10, ge=1, le=600, description="silence after which a drain counts as dead")

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,10 @@ from typing import Final
 
 from forwarder.log import get_logger
 
+PYTHON: Final = (sys.executable, "-P", "-m")
+"""How a module of ours is run: -P, or a folder `workers` where the user stands would be taken for ours."""
+STOP_MARGIN_S: Final = 5.0
+"""What a worker gets to stop, beyond the grace of what is in flight."""
 RESTART_BASE_S: Final = 0.5
 RESTART_MAX_S: Final = 30.0
 HEALTHY_AFTER_S: Final = 60.0

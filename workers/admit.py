@@ -3,11 +3,12 @@
 from forwarder.feedback import Codec, join
 from forwarder.flaws import Flaw
 from forwarder.queue.dead_letters import DeadLetter
-from forwarder.queue.stream import CHUNK_MAX_BYTES, CHUNK_MAX_EVENTS, Entry, Recut
+from forwarder.queue.settlement import Recut
+from forwarder.queue.stream import CHUNK_MAX_BYTES, CHUNK_MAX_EVENTS, Entry
 from workers.batch import BRACKETS, Capacity, Load, pack
 
 LETTERS_PER_RECUT = 5_000
-"""More invalid events than this are put back and met again: Redis takes at most 1,048,576 arguments in one command."""
+"""More invalid events than this are put back and met again, so that no step keeps Redis busy for long."""
 
 
 def admit(entry: Entry, codec: Codec, capacity: Capacity) -> Load | Recut:

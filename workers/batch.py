@@ -6,10 +6,10 @@ included) or by linger time, whichever comes first. Bytes are joined, never re-e
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, groupby
 
 from forwarder.feedback import Members, join, split
 from forwarder.queue.stream import Entry
@@ -70,6 +70,11 @@ class Batch:
     def load_of(self, event_index: int) -> int:
         """The index of the load that an event belongs to."""
         return bisect_right(self._ends, event_index)
+
+    def by_load(self, piece: "Piece") -> Iterator[tuple[int, list[bytes]]]:
+        """The events of a piece, load by load: the load's index and the events of it."""
+        for index, indices in groupby(range(piece.start, piece.stop), key=self.load_of):
+            yield index, [self.events[event_index] for event_index in indices]
 
     def whole(self) -> "Piece":
         """All of it, as the piece that is sent first."""

@@ -67,7 +67,7 @@ class Sender:
                 return await self._exchange(body, key)
         except TimeoutError:
             return Answer(None, failure=f"no answer within {self._timeout_s:g} s")
-        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:  # the transport does not translate them all
+        except Exception as error:  # whatever it is, also a fault of ours: counted and retried like a 5xx
             cause = error.__cause__ or error
             words = f"{type(cause).__name__}: {cause}".rstrip(": ").replace(self._secret or "\0", "***")
             return Answer(None, failure=words, reached=not isinstance(cause, _NOT_SENT))

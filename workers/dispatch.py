@@ -11,7 +11,7 @@ from forwarder.log import get_logger
 from forwarder.settings import Upstream
 from workers.backoff import delay_s, retry_after_s
 from workers.batch import Batch, Piece
-from workers.session import Session
+from workers.session import HandBack, Session
 from workers.verdict import Answer, Cut, Delivered, Retry, Stop, Verdict, classify
 
 
@@ -45,22 +45,29 @@ class Refusal:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a batch: what is not refused is delivered.
+    """What became of a batch: what is neither refused nor left is delivered.
 
     Attributes:
         batch: the batch.
         refusals: what was refused.
+        rest: what had no outcome when the session ended.
         tally: counters of the ledger that its requests have earned.
     """
 
     batch: Batch
     refusals: list[Refusal] = field(default_factory=list)
+    rest: list[Piece] = field(default_factory=list)
     tally: Counter[str] = field(default_factory=Counter)
 
     @property
     def refused(self) -> int:
         """The events that were refused."""
         return sum(refusal.piece.count for refusal in self.refusals)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether nothing is known of any event: then the batch stays pending as it is."""
+        return sum(piece.count for piece in self.rest) == self.batch.count
 
 
 class Dispatcher:
@@ -82,16 +89,22 @@ class Dispatcher:
         self._log = get_logger()
 
     async def dispatch(self, batch: Batch) -> Outcome:
-        """Send a batch until each of its events is delivered or refused.
+        """Send a batch until each of its events is delivered or refused, or the session ends.
 
-        Raises:
-            HandBack: the session ended first; nothing of the batch is settled.
+        A cancellation is the hard end of a session: the outcome so far is answered, and what was under way is counted
+        as ambiguous.
         """
         outcome = Outcome(batch)
         pieces = [batch.whole()]
         while pieces:
             piece = pieces.pop()
-            verdict, status, attempts = await self._insist(piece, outcome)
+            try:
+                verdict, status, attempts = await self._insist(piece, outcome)
+            except (HandBack, asyncio.CancelledError) as end:
+                outcome.rest = [piece, *pieces]
+                if isinstance(end, asyncio.CancelledError):
+                    outcome.tally["ambiguous"] += piece.count
+                return outcome
             if isinstance(verdict, Cut) and piece.count > 1:
                 pieces += reversed(piece.halves())
             elif isinstance(verdict, Cut):
@@ -108,6 +121,7 @@ class Dispatcher:
             attempt += 1
             await self._gate.passed()
             async with self._permits:
+                self._session.go_on()
                 answer = await self._poster.post(piece.body, piece.key)
             verdict = classify(answer)
             self._count(piece, answer, verdict, outcome.tally)
@@ -127,7 +141,7 @@ class Dispatcher:
         asked_s = retry_after_s(verdict.retry_after, time.time(), settings.retry_after_max_s)
         wait_s = delay_s(attempt, settings.retry_base_ms, settings.retry_max_ms, random.random(), asked_s)  # noqa: S311 - jitter
         tally["retries"] += 1
-        self._log.info("retry", batch=piece.key, attempt=attempt, error=verdict.error, wait_s=round(wait_s, 3))
+        self._log.info("retry", batch=piece.key, attempt=attempt, cause=verdict.cause, wait_s=round(wait_s, 3))
         await self._session.sleep(wait_s)
 
     def _count(self, piece: Piece, answer: Answer, verdict: Verdict, tally: Counter[str]) -> None:

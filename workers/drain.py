@@ -8,6 +8,8 @@ worker stops or died; what has no outcome by then stays pending, and the next dr
 import asyncio
 import contextlib
 
+from redis.exceptions import RedisError
+
 from forwarder.log import get_logger
 from forwarder.queue import lease
 from forwarder.queue.connection import AWAY, AsyncClient, connect_async
@@ -16,7 +18,7 @@ from forwarder.queue.scripts import run_async
 from forwarder.settings import Settings
 from workers.batch import Batch
 from workers.delivery import Sender
-from workers.dispatch import Dispatcher
+from workers.dispatch import Dispatcher, Outcome
 from workers.gate import PauseGate
 from workers.intake import Intake
 from workers.patience import patiently
@@ -45,6 +47,7 @@ class Drain:
         self._intake = Intake(client, self._keys, session, self._gate, settings)
         self._dispatcher = Dispatcher(upstream, sender, self._gate, session)
         self._room = asyncio.Semaphore(upstream.concurrency_max * HELD_PER_PERMIT)
+        self._finished = asyncio.Event()
         self._in_flight: set[asyncio.Task[None]] = set()
         self._log = get_logger()
 
@@ -53,25 +56,31 @@ class Drain:
         try:
             await self._gate.refresh()
             async for batch in self._intake.batches():
-                await self._room.acquire()
-                self._session.in_flight += 1
+                await self._make_room()
                 task = asyncio.create_task(self._forward(batch))
                 self._in_flight.add(task)
                 task.add_done_callback(self._in_flight.discard)
         except HandBack:
-            pass  # the session ended while nothing could be read
+            pass  # the session ended while nothing could be read, or no room was free
         finally:
             await self._finish()
+            self._finished.set()
+
+    async def _make_room(self) -> None:
+        if self._room.locked():
+            await self._session.unless_over(self._room.acquire())
+        else:
+            await self._room.acquire()
+        self._session.in_flight += 1
 
     async def _forward(self, batch: Batch) -> None:
         try:
             outcome = await self._dispatcher.dispatch(batch)
-            settled = await patiently(self._session, lambda: run_async(self._client, settlement(self._keys, outcome)))
-            self._log.debug(
-                "settled", batch=batch.id, events=batch.count, refused=outcome.refused, lost=settled.lost_events
-            )
+            if outcome.tally or not outcome.undecided:
+                await patiently(self._session, lambda: run_async(self._client, settlement(self._keys, outcome)))
+            self._log_outcome(outcome)
         except HandBack:
-            self._log.info("handed_back", batch=batch.id, events=batch.count, next="the next drain takes it over")
+            self._log.info("not_settled", batch=batch.id, events=batch.count, next="the next drain tries them again")
         except Exception:  # whatever our own fault is, the batch stays pending and the next drain tries it
             self._log.exception("batch_failed", batch=batch.id, next="left pending for the next drain")
             self._session.end("a batch failed")
@@ -79,20 +88,33 @@ class Drain:
             self._session.in_flight -= 1
             self._room.release()
 
+    def _log_outcome(self, outcome: Outcome) -> None:
+        batch, left = outcome.batch, sum(piece.count for piece in outcome.rest)
+        if left:
+            self._log.info("handed_back", batch=batch.id, events=left, next="the next drain takes them over")
+        if left < batch.count:
+            self._log.debug("settled", batch=batch.id, events=batch.count - left, refused=outcome.refused)
+
     async def _finish(self) -> None:
-        """Let what is in flight come to its outcome, within the grace; the rest stays pending."""
+        """Let what is in flight come to its outcome; what has none in time is handed back.
+
+        Who asked to stop is waiting, so that the grace is all there is; else a request has its usual time.
+        """
         self._session.end("the intake ended")
+        upstream = self._settings.upstream(self._session.destination)
+        wait_s = self._settings.shutdown_grace_s if self._session.hurried else upstream.request_timeout_s
         if self._in_flight:
-            _, late = await asyncio.wait(self._in_flight, timeout=self._settings.shutdown_grace_s)
+            _, late = await asyncio.wait(self._in_flight, timeout=wait_s)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        with contextlib.suppress(*AWAY):  # then it runs out by itself
-            await run_async(self._client, lease.give(self._keys, self._session.slot, self._session.token))
 
     async def beat(self) -> None:
-        """About once a second: keep the lease, follow the pause, wake other drains, see whether the session is over."""
-        while True:
+        """About once a second: keep the lease, follow the pause, wake other drains, see whether the session is over.
+
+        Ends with `run`, by a flag: redis-py may turn a cancellation in the middle of a command into an error of its own.
+        """
+        while not self._finished.is_set():
             try:
                 await self._beat()
             except AWAY as error:
@@ -101,7 +123,8 @@ class Drain:
                 self._log.exception("beat_failed")
                 self._session.end("its beat failed")
             self._session.over()
-            await asyncio.sleep(BEAT_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._finished.wait(), BEAT_S)
 
     async def _beat(self) -> None:
         session = self._session
@@ -109,8 +132,13 @@ class Drain:
         if not await run_async(self._client, keep):
             session.end("another drain holds the lease")
         await self._gate.refresh()
-        await asyncio.to_thread(self._sweep.run)
-        if session.age_s > YIELD_AFTER_S and await asyncio.to_thread(self._sweep.jobs_wait):
+        try:
+            await asyncio.to_thread(self._sweep.run)
+            jobs_wait = session.age_s > YIELD_AFTER_S and await asyncio.to_thread(self._sweep.jobs_wait)
+        except RedisError as error:  # waking others may fail, on a full Redis for one; this drain must go on
+            self._log.debug("sweep_failed", error=str(error))
+            return
+        if jobs_wait:
             session.end("a job waits for a worker")
 
 
@@ -126,6 +154,10 @@ async def drain(settings: Settings, session: Session, sweep: Sweep) -> None:
             one = Drain(settings, session, client, sender, sweep)
             beat = asyncio.create_task(one.beat())
             log.info("drain_began")
-            await one.run()
-            beat.cancel()
-            log.info("drain_ended", reason=session.reason, seconds=round(session.age_s, 1))
+            try:
+                await one.run()
+            finally:
+                await beat  # before the lease is given, or it could take it again
+                with contextlib.suppress(*AWAY):  # then it runs out by itself
+                    await run_async(client, lease.give(keys, session.slot, session.token))
+                log.info("drain_ended", reason=session.reason, seconds=round(session.age_s, 1))

@@ -5,9 +5,9 @@ import asyncio
 from forwarder.log import get_logger
 from forwarder.queue.connection import AsyncClient
 from forwarder.queue.keys import Keys
-from forwarder.queue.pause import Pause, new_pause, read_pause, set_pause
+from forwarder.queue.pause import Pause, read_pause, set_pause
 from forwarder.queue.scripts import run_async
-from workers.session import HandBack, Session
+from workers.session import Session
 
 
 class PauseGate:
@@ -39,24 +39,13 @@ class PauseGate:
         Raises:
             HandBack: the session ended first.
         """
-        if self._open.is_set():
-            return
-        waiting = [asyncio.create_task(event.wait()) for event in (self._open, self._session.ending)]
-        try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in waiting:
-                task.cancel()
         if not self._open.is_set():
-            raise HandBack
+            await self._session.unless_over(self._open.wait())
 
     async def close(self, reason: str) -> None:
         """Pause the destination for everybody; a pause that is in force stays as it is."""
-        pause = new_pause(reason, self._pause_s)
-        if await run_async(self._client, set_pause(self._keys, pause, replace=False)):
-            self._show(pause)
-        else:
-            await self.refresh()
+        await run_async(self._client, set_pause(self._keys, reason, self._pause_s, replace=False))
+        await self.refresh()
 
     def _show(self, pause: Pause | None) -> None:
         if pause and self._open.is_set():

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
 from workers.stop import STOP
@@ -46,6 +47,11 @@ class Session:
         """Seconds since it began."""
         return time.monotonic() - self._began
 
+    @property
+    def hurried(self) -> bool:
+        """Whether somebody waits for the end."""
+        return STOP.is_set() or os.getppid() != self._worker_pid
+
     def busy(self) -> None:
         """Something was read."""
         self._busy_at = time.monotonic()
@@ -69,6 +75,30 @@ class Session:
         elif time.monotonic() - self._busy_at > self.idle_s:
             self.end("the stream is idle")
         return self.ending.is_set()
+
+    def go_on(self) -> None:
+        """Nothing new is begun in a session that is over.
+
+        Raises:
+            HandBack: it is.
+        """
+        if self.ending.is_set():
+            raise HandBack
+
+    async def unless_over(self, wanted: Awaitable[object]) -> None:
+        """Wait for something, unless the session ends.
+
+        Raises:
+            HandBack: it ended first.
+        """
+        waiting = [asyncio.ensure_future(wanted), asyncio.create_task(self.ending.wait())]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if not waiting[0].done():
+                raise HandBack
+        finally:
+            for task in waiting:
+                task.cancel()
 
     async def sleep(self, seconds: float) -> None:
         """Wait, unless the session ends.

@@ -14,6 +14,5 @@ def request_stop(_signum: int, _frame: FrameType | None) -> None:
 
 def stop_on_signals() -> None:
     """In a work horse: its worker passes on SIGTERM as SIGUSR1, and a service manager may signal all processes."""
-    STOP.clear()
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
         signal.signal(signum, request_stop)

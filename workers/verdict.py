@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-ERROR_MAX_LENGTH: Final = 500
+from forwarder.queue.dead_letters import ERROR_MAX_LENGTH
 
 _MENDS: Final = {
     401: "the API key is refused; set FORWARDER_API_KEY",
@@ -57,9 +57,17 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Try again later. The upstream may already have the events when `ambiguous`."""
+    """Try again later.
+
+    Attributes:
+        error: why, in the upstream's words.
+        cause: the same without its words, which may quote an event: for the log.
+        retry_after: as it asked.
+        ambiguous: whether the upstream may already have the events.
+    """
 
     error: str
+    cause: str
     retry_after: str | None = None
     ambiguous: bool = False
 
@@ -99,7 +107,7 @@ def classify(answer: Answer) -> Verdict:
     """The verdict on an answer."""
     status = answer.status
     if status is None:
-        return Retry(answer.failure, ambiguous=answer.reached)
+        return Retry(answer.failure, answer.failure, ambiguous=answer.reached)
     if 200 <= status < 300:  # noqa: PLR2004 - HTTP's classes are clearer as numbers
         return _classify_success(answer, status)
     if status in _REFUSED:
@@ -108,7 +116,7 @@ def classify(answer: Answer) -> Verdict:
         return Cut(describe(answer), "too_large")
     if status in _TRANSIENT or status < 300 or status >= 500:  # noqa: PLR2004
         # a gateway's 502 or 504 may hide a success
-        return Retry(describe(answer), answer.retry_after, ambiguous=status >= 500)  # noqa: PLR2004
+        return Retry(describe(answer), f"HTTP {status}", answer.retry_after, ambiguous=status >= 500)  # noqa: PLR2004
     mend = _MENDS.get(status, _REDIRECT_MEND if status < 400 else "check the destination's settings")  # noqa: PLR2004
     return Stop(f"HTTP {status}: {mend}")
 
@@ -119,13 +127,18 @@ def _classify_success(answer: Answer, status: int) -> Verdict:
     try:
         body = _decode(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Retry(f"HTTP {status} with a body that is not the API's", ambiguous=True)
+        return _unknown_body(status)
     if body.status == "failure":
         return Cut(describe(answer))
     ids = body.feedback_ids if body.feedback_ids is not None else body.feedback_id
     if body.status != "success" and ids is None:
-        return Retry(f"HTTP {status} with a body that is not the API's", ambiguous=True)
+        return _unknown_body(status)
     return Delivered(len(ids) if isinstance(ids, list) else None)
+
+
+def _unknown_body(status: int) -> Retry:
+    problem = f"HTTP {status} with a body that is not the API's"
+    return Retry(problem, problem, ambiguous=True)
 
 
 def describe(answer: Answer) -> str:

@@ -16,6 +16,7 @@ from forwarder.queue.connection import connect, control_url
 from forwarder.settings import Settings, load_settings
 from workers import jobs  # noqa: F401 - imported before the fork, so that horses start in milliseconds
 from workers.rq_classes import QUEUE_NAME, FeedbackJob, FeedbackQueue
+from workers.stop import STOP, request_stop
 from workers.sweep import Sweep
 
 DEQUEUE_S: Final = 1
@@ -93,8 +94,9 @@ class FeedbackWorker(Worker):
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
     def main_work_horse(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as RQ's
-        """In the fork: a stop that arrives before the job begins must not kill it."""
-        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        """In the fork: a stop that arrives before the job begins must not kill it, nor be forgotten."""
+        STOP.clear()
+        signal.signal(signal.SIGUSR1, request_stop)
         super().main_work_horse(*args, **kwargs)
 
 

@@ -29,10 +29,10 @@ def show(*, deep: bool, as_json: bool) -> None:
 
 
 def _audit(queue: Queue, destination: str, *, deep: bool) -> tuple[Snapshot, DeepAudit | None]:
-    keys, max_drains = queue.keys(destination), queue.settings.max_drains
+    keys = queue.keys(destination)
     if not deep:
-        return run(queue.client, snapshot(keys, max_drains)), None
-    depth = deep_audit(queue.client, keys, max_drains)
+        return run(queue.client, snapshot(keys)), None
+    depth = deep_audit(queue.client, keys)
     return depth.books, depth
 
 

@@ -1,7 +1,6 @@
 """Commands that run the parts: up, worker, sandbox."""
 
 import signal
-import sys
 import threading
 from typing import Annotated
 
@@ -13,10 +12,9 @@ from forwarder.extras import require
 from forwarder.log import configure_logging
 from forwarder.queue.connection import connect, control_url, queue_errors
 from forwarder.settings import DEFAULT_DESTINATION, PREFIX, Settings
-from forwarder.supervisor import Child, Supervisor
+from forwarder.supervisor import PYTHON, STOP_MARGIN_S, Child, Supervisor
 
 PANEL = "Run"
-STOP_MARGIN_S = 5.0
 
 
 def register(app: typer.Typer) -> None:
@@ -58,7 +56,7 @@ def worker(
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, lambda *_: stop.set())
     supervisor = Supervisor()
-    command = [sys.executable, "-m", "workers", *(["--burst"] if burst else [])]
+    command = [*PYTHON, "workers", *(["--burst"] if burst else [])]
     for number in range(1, count + 1):
         supervisor.start(Child(f"worker {number}", command, restart=not burst))
     while not supervisor.ended and not stop.wait(0.2):

@@ -2,7 +2,7 @@
 
 from forwarder.cli.context import open_queue
 from forwarder.cli.output import json_out, line
-from forwarder.queue.pause import end_pause, new_pause, set_pause
+from forwarder.queue.pause import end_pause, get_pause, set_pause
 from forwarder.queue.scripts import run
 from forwarder.times import parse_duration_s, shown_moment
 
@@ -11,12 +11,14 @@ def pause(destination: str, reason: str, duration: str | None, *, as_json: bool)
     """Pause a destination, for so long or until it is resumed."""
     seconds = None if duration is None else parse_duration_s(duration)
     with open_queue() as queue:
-        begun = new_pause(reason, seconds)
-        run(queue.client, set_pause(queue.keys(destination), begun, replace=True))
+        keys = queue.keys(destination)
+        run(queue.client, set_pause(keys, reason, seconds, replace=True))
+        begun = get_pause(queue.client, keys)
+    until_ms = begun.until_ms if begun else None
     if as_json:
-        json_out({"destination": destination, "paused": {"reason": reason, "until_ms": begun.until_ms}})
+        json_out({"destination": destination, "paused": {"reason": reason, "until_ms": until_ms}})
         return
-    end = f"`forwarder resume {destination}`" if begun.until_ms is None else shown_moment(begun.until_ms)
+    end = f"`forwarder resume {destination}`" if until_ms is None else shown_moment(until_ms)
     line(f"{destination} is paused until {end}: {reason}")
 
 

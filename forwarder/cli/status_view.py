@@ -102,7 +102,7 @@ def look(queue: Queue, before: list[Status] | None = None) -> list[Status]:
 
 def _look_at(queue: Queue, destination: str, before: Status | None) -> Status:
     keys = queue.keys(destination)
-    books = run(queue.client, snapshot(keys, queue.settings.max_drains))
+    books = run(queue.client, snapshot(keys))
     now_ms = time.time_ns() // 1_000_000
     rate = None
     if before is not None:

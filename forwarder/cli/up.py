@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.live import Live
@@ -21,11 +22,9 @@ from forwarder.queue.keys import Keys
 from forwarder.queue.pause import get_pause
 from forwarder.queue.scripts import run
 from forwarder.settings import Settings
-from forwarder.supervisor import Child, Supervisor
+from forwarder.supervisor import PYTHON, STOP_MARGIN_S, Child, Supervisor
 
 SANDBOX_KEY: Final = "sandbox"
-STOP_MARGIN_S: Final = 5.0
-"""What a worker gets to stop, beyond the grace of what is in flight."""
 
 
 class Up:
@@ -37,6 +36,7 @@ class Up:
         self._server = EmbeddedServer(self._data)
         self._stop = threading.Event()
         self._workers = Supervisor()
+        self._others = Supervisor()
         self._console = Console(highlight=False)
 
     def run(self) -> None:
@@ -80,20 +80,24 @@ class Up:
     @contextmanager
     def _sandbox(self) -> Iterator[str]:
         """The sandbox, running; yields its base URL."""
-        command = [sys.executable, "-m", "forwarder.sandbox", "--announce", "--stop-with-parent"]
-        supervisor = Supervisor()
-        child = supervisor.start(Child("sandbox", command, self._quiet(), announces=True))
+        command = [*PYTHON, "forwarder.sandbox", "--announce", "--stop-with-parent"]
+        child = self._others.start(Child("sandbox", command, self._quiet(), announces=True))
         try:
             announcement = child.read_announcement()
             if not announcement:
                 raise ForwarderError("the sandbox did not start; see the line above")
-            yield str(json.loads(announcement)["url"])
+            url = str(json.loads(announcement)["url"])
+            child.env = {
+                **child.env,
+                "FORWARDER_SANDBOX_PORT": str(urlsplit(url).port),
+            }  # also when it is started again
+            yield url
         finally:
-            supervisor.stop(STOP_MARGIN_S)
+            self._others.stop(STOP_MARGIN_S)
 
     def _start_workers(self, env: dict[str, str]) -> None:
         for number in range(1, self._settings.workers + 1):
-            command = [sys.executable, "-m", "workers"]
+            command = [*PYTHON, "workers"]
             self._workers.start(Child(f"worker {number}", command, {**self._quiet(), **env}))
 
     def _quiet(self) -> dict[str, str]:
@@ -138,6 +142,7 @@ class Up:
                 if self._server.keep_running():
                     self._console.print("the embedded queue had died and was started again")
                 self._workers.watch()
+                self._others.watch()
                 line = self._status_line(client)
                 if line != before and self._console.is_terminal:
                     live.update(Text(line, style="bold"), refresh=True)
@@ -151,7 +156,7 @@ class Up:
             keys = Keys(destination, prefix=self._settings.key_prefix)
             try:
                 with queue_errors(self._settings):
-                    books = run(client, ledger.snapshot(keys, self._settings.max_drains))
+                    books = run(client, ledger.snapshot(keys))
                     pause = get_pause(client, keys)
             except ForwarderError as error:
                 return str(error)

@@ -8,7 +8,7 @@ from forwarder.feedback import codec, join
 from forwarder.queue.connection import connect, queue_errors
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import run
-from forwarder.queue.stream import CHUNK_MAX_EVENTS, append, new_chunk_id
+from forwarder.queue.stream import CHUNK_MAX_BYTES, CHUNK_MAX_EVENTS, append, new_chunk_id
 from forwarder.settings import DEFAULT_DESTINATION, Settings, load_settings
 
 
@@ -86,13 +86,15 @@ class FeedbackClient:
             InvalidFeedback: an event breaks the model; whole appends before it are sent.
             QueueFull, QueueUnavailable: as `send`.
         """
-        sent = 0
+        sent = size = 0
         chunk: list[bytes] = []
         for event in events:
-            chunk.append(self._codec.encode(event))
-            if len(chunk) == CHUNK_MAX_EVENTS:
+            body = self._codec.encode(event)
+            if chunk and (len(chunk) == CHUNK_MAX_EVENTS or size + len(body) > CHUNK_MAX_BYTES):
                 sent += self._append(chunk)
-                chunk = []
+                chunk, size = [], 0
+            chunk.append(body)
+            size += len(body) + 1  # the comma
         return sent + (self._append(chunk) if chunk else 0)
 
     def close(self) -> None:

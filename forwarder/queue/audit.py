@@ -52,12 +52,12 @@ class DeepAudit:
         return self.waiting.events == self.books["pending"] if self.stood_still else None
 
 
-def deep_audit(client: Client, keys: Keys, max_drains: int) -> DeepAudit:
+def deep_audit(client: Client, keys: Keys) -> DeepAudit:
     """Scan until the queue stood still during a scan, at most three times."""
-    before = run(client, snapshot(keys, max_drains))
+    before = run(client, snapshot(keys))
     for _ in range(SCANS_MAX):
         waiting = _scan(client, keys)
-        after = run(client, snapshot(keys, max_drains))
+        after = run(client, snapshot(keys))
         if _position(before) == _position(after):
             return DeepAudit(after, waiting, stood_still=True)
         before = after

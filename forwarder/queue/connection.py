@@ -1,8 +1,8 @@
 """Clients for the queue, from one URL: embedded, redis://, rediss://, unix://.
 
 redis-py's two constructors retry differently (`Redis()` ten times, `from_url()` never), so retries, timeouts and the
-pool are set here, explicitly, for every client. A repeated command is safe: appends carry a chunk id, settling is
-fenced, the rest can be done twice.
+pool are set here, explicitly, for every client. Producers and operators repeat a command that got no reply: appends
+carry a chunk id, and the other steps can be done twice. Drains do not: a lost reply may have brought entries.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import redis
 import redis.asyncio
-from redis.backoff import ExponentialWithJitterBackoff
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
@@ -72,12 +72,14 @@ def connect(settings: Settings, url: str | None = None) -> Client:
 
 
 def connect_async(settings: Settings) -> AsyncClient:
-    """A client for one asyncio loop; connects at its first command."""
+    """A client for one asyncio loop; connects at its first command.
+
+    It does not repeat commands by itself: a drain must know that the reply to a read may have been lost.
+    """
     from redis.asyncio.retry import Retry as AsyncRetry  # noqa: PLC0415 - a producer without asyncio need not pay it
 
-    backoff = ExponentialWithJitterBackoff(base=_BACKOFF_BASE_S, cap=_BACKOFF_CAP_S)
     pool = redis.asyncio.BlockingConnectionPool.from_url(
-        queue_url(settings), retry=AsyncRetry(backoff, _RETRIES), timeout=settings.redis_timeout_s, **_common(settings)
+        queue_url(settings), retry=AsyncRetry(NoBackoff(), 0), timeout=settings.redis_timeout_s, **_common(settings)
     )
     return redis.asyncio.Redis(connection_pool=pool)
 

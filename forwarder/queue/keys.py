@@ -2,8 +2,8 @@
 
 | key | type | contents | written by |
 |---|---|---|---|
-| `feedback:{default.0}:events` | stream, group `forwarder` | the queue: `body`, and optionally `source`, `at`, `replays`, `events` | producers (XADD, append), recut, replay; deleted by settle |
-| `feedback:{default.0}:dead` | stream | dead letters, one event each, fields of `dead_letters.LETTER_FIELDS` | settle, recut; deleted by replay, purge |
+| `feedback:{default.0}:events` | stream, group `forwarder` | the queue: `body`, and optionally `source`, `at`, `replays`, `events` | producers (XADD, append), replay, settle (what it puts back); deleted by settle |
+| `feedback:{default.0}:dead` | stream | dead letters, one event each, fields of `dead_letters.LETTER_FIELDS` | settle; deleted by replay, purge |
 | `feedback:{default.0}:ledger` | hash | the counters of `ledger` | every script, in the step that it counts |
 | `feedback:{default.0}:lease:N` | string with TTL | drain slot N is taken: the holder's token, which is also its consumer's name, or `promised` | wake, lease |
 | `feedback:{default.0}:chunk:ID` | string with TTL | the entry that append ID became, so that a retried append is stored once | append |
@@ -19,6 +19,8 @@ from typing import Final
 
 GROUP: Final = "forwarder"
 """The consumer group of every events stream."""
+SLOTS: Final = 64
+"""Drain slots of a partition, the bound of FORWARDER_MAX_DRAINS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,10 @@ class Keys:
         """Drain slot `slot`."""
         return self._of_partition(f"lease:{slot}")
 
-    def leases(self, max_drains: int) -> list[str]:
-        """All drain slots."""
-        return [self.lease(slot) for slot in range(max_drains)]
+    @property
+    def leases(self) -> list[str]:
+        """All drain slots that any worker may use, whatever its own FORWARDER_MAX_DRAINS."""
+        return [self.lease(slot) for slot in range(SLOTS)]
 
     def chunk(self, chunk_id: str) -> str:
         """The trace of an append."""

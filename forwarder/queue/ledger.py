@@ -86,9 +86,9 @@ class Snapshot:
         return {name: self[name] for name in names}
 
 
-def snapshot(keys: Keys, max_drains: int) -> Step[Snapshot]:
+def snapshot(keys: Keys) -> Step[Snapshot]:
     """Read the books of a partition at one moment."""
-    return Step("snapshot", [keys.events, keys.ledger, keys.dead, *keys.leases(max_drains)], [], _read)
+    return Step("snapshot", [keys.events, keys.ledger, keys.dead, *keys.leases], [], _read)
 
 
 def _read(reply: list[Any]) -> Snapshot:

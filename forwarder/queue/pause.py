@@ -1,6 +1,5 @@
 """The pause: a destination to which nobody sends for now, why, and until when; one for the whole fleet."""
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,16 +23,17 @@ class Pause:
     until_ms: int | None
 
 
-def new_pause(reason: str, seconds: float | None) -> Pause:
-    """A pause from now on, for so many seconds or, with None, until it is ended by hand."""
-    now_ms = time.time_ns() // 1_000_000
-    return Pause(reason, now_ms, None if seconds is None else now_ms + round(seconds * 1000))
+def set_pause(keys: Keys, reason: str, seconds: float | None, *, replace: bool) -> Step[bool]:
+    """Pause the destination.
 
-
-def set_pause(keys: Keys, pause: Pause, *, replace: bool) -> Step[bool]:
-    """Pause the destination; without `replace` a pause that is in force stays, and the answer is False."""
-    until: str | int = "" if pause.until_ms is None else pause.until_ms
-    return Step("pause", [keys.pause], [pause.reason, pause.since_ms, until, int(replace)], bool)
+    Args:
+        keys: of the destination.
+        reason: one line for the operator.
+        seconds: how long; None until it is ended by hand.
+        replace: end a pause that is in force; without, it stays, and the answer is False.
+    """
+    length_ms: str | int = "" if seconds is None else max(1, round(seconds * 1000))
+    return Step("pause", [keys.pause], [reason, length_ms, int(replace)], bool)
 
 
 def end_pause(client: Client, keys: Keys) -> bool:

@@ -1,13 +1,8 @@
-"""The events stream: append, read, claim, settle, recut; each one round trip, and each atomic.
-
-`read` is Redis's own XREADGROUP; the others are scripts (scripts/*.lua), because they count in the ledger while they
-move entries.
-"""
+"""The events stream: append, read, claim; each one round trip, and each atomic. `settlement` has its other end."""
 
 import secrets
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from redis.exceptions import ResponseError
@@ -15,7 +10,6 @@ from redis.exceptions import ResponseError
 from forwarder.errors import QueueFull
 from forwarder.feedback import Members
 from forwarder.queue.connection import AsyncClient
-from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.keys import GROUP, Keys
 from forwarder.queue.scripts import Argument, Step
 
@@ -64,42 +58,6 @@ class Entry:
         return _integer(self.fields.get(b"replays"), 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """One settled entry: how many events its append counted, and how many it really had."""
-
-    id: bytes
-    claimed: int
-    actual: int
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What a settle did.
-
-    Attributes:
-        entries: settled by it.
-        lost_events: of entries that somebody else had settled before; they may have been delivered twice.
-    """
-
-    entries: int
-    lost_events: int
-
-
-@dataclass(frozen=True, slots=True)
-class Recut:
-    """An entry that cannot travel as it is: the pieces that can, and the letters for what is invalid."""
-
-    entry: Entry
-    pieces: list[Members] = field(default_factory=list)
-    letters: list[DeadLetter] = field(default_factory=list)
-
-    @property
-    def events(self) -> int:
-        """The events that there really are; what is not even JSON counts as one."""
-        return sum(piece.count for piece in self.pieces) + len(self.letters)
-
-
 def new_chunk_id() -> str:
     """Names one append, so that it can be repeated after a lost reply and is stored once."""
     return secrets.token_hex(12)
@@ -146,48 +104,13 @@ async def read(client: AsyncClient, keys: Keys, consumer: str, count: int, block
     return [Entry(entry_id, fields) for entry_id, fields in pairs]
 
 
-def claim(keys: Keys, consumer: str, max_drains: int, count: int) -> Step[list[Entry]]:
+def claim(keys: Keys, consumer: str, count: int) -> Step[list[Entry]]:
     """Take over what dead drains left pending."""
-    return Step("claim", [keys.events, *keys.leases(max_drains)], [GROUP, consumer, count], _read_claimed)
+    return Step("claim", [keys.events, *keys.leases], [GROUP, consumer, count], _read_claimed)
 
 
 def _read_claimed(reply: list[Any]) -> list[Entry]:
     return [Entry(entry_id, _record(flat), int(times)) for entry_id, flat, times in reply]
-
-
-def settle(
-    keys: Keys, entries: Sequence[Settlement], letters: Sequence[tuple[int, DeadLetter]], tally: dict[str, int]
-) -> Step[Settled]:
-    """Acknowledge, delete, bury and count, in one step.
-
-    Args:
-        keys: the partition.
-        entries: what is done with.
-        letters: the events that were refused, each with the index of its entry; all others were delivered.
-        tally: further counters and their increments.
-    """
-    args: list[Argument] = [GROUP, len(entries)]
-    args.append(",".join([str(entry.claimed) for entry in entries]))
-    args.append(",".join([str(entry.actual) for entry in entries]))
-    args += [len(tally) * 2, len(letters)]
-    args += [entry.id for entry in entries]
-    for name, increment in tally.items():
-        args += [name, increment]
-    for index, letter in letters:
-        args += [index + 1, *letter.values()]
-    return Step("settle", [keys.events, keys.ledger, keys.dead], args, lambda reply: Settled(*reply))
-
-
-def recut(keys: Keys, cut: Recut) -> Step[bool]:
-    """Replace an entry by smaller ones, and bury its invalid events; False when somebody else settled it."""
-    entry = cut.entry
-    args: list[Argument] = [GROUP, entry.id, entry.claimed, cut.events, entry.at_ms, entry.source, entry.replays]
-    args += [len(cut.pieces), len(cut.letters)]
-    for piece in cut.pieces:
-        args += [piece.count, b"[" + piece.joined + b"]"]
-    for letter in cut.letters:
-        args += letter.values()
-    return Step("recut", [keys.events, keys.ledger, keys.dead], args, bool)
 
 
 def _record(flat: list[bytes]) -> dict[bytes, bytes]:

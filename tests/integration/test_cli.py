@@ -20,7 +20,8 @@ from forwarder.queue.connection import Client, connect
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.keys import GROUP, Keys
 from forwarder.queue.scripts import run
-from forwarder.queue.stream import Settlement, settle
+from forwarder.queue.settlement import Settlement, settle
+from forwarder.queue.stream import Entry
 from forwarder.settings import Settings
 
 KEYS = Keys()
@@ -73,8 +74,10 @@ def bury(client: Client, letters: list[DeadLetter]) -> list[str]:
     if not client.exists(KEYS.dead):
         client.xgroup_create(KEYS.events, GROUP, id="0")
     reply: Any = client.xreadgroup(GROUP, "drain", {KEYS.events: ">"}, count=len(letters))
-    ids = [entry_id for entry_id, _ in (reply[0][1] if isinstance(reply, list) else next(iter(reply.values()))[0])]
-    run(client, settle(KEYS, [Settlement(entry_id, 0, 1) for entry_id in ids], list(enumerate(letters)), {}))
+    pairs = reply[0][1] if isinstance(reply, list) else next(iter(reply.values()))[0]
+    read = [Entry(*pair) for pair in pairs]
+    dead = [Settlement(one, 1, [letter]) for one, letter in zip(read, letters, strict=True)]
+    run(client, settle(KEYS, dead, {}))
     return [entry_id.decode() for entry_id, _ in entries(client, KEYS.dead)]
 
 
@@ -240,8 +243,8 @@ def test_an_unreachable_queue_is_one_line(cli: Cli, monkeypatch: pytest.MonkeyPa
 
 
 def test_status_counts(cli: Cli, client: Client) -> None:
-    cli("send", "--trace-id", "t1", "--value", "1")
     bury(client, [letter("t2")])
+    cli("send", "--trace-id", "t1", "--value", "1")
 
     status = json.loads(cli("status", "--json").stdout)["default"]
 

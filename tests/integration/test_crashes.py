@@ -23,7 +23,9 @@ def everything_arrived(rig: Rig, count: int) -> None:
     rig.sandbox.clear_faults()
     books = rig.settled()
     assert books["delivered"] == count
-    assert rig.sandbox.counts()["distinct_trace_ids"] == count
+    counts = rig.sandbox.counts()
+    assert counts["distinct_trace_ids"] == count
+    assert counts["duplicates"] <= books["ambiguous"]
     rig.assert_books_close()
 
 
@@ -122,3 +124,29 @@ def test_a_drain_job_that_rq_lost_is_replaced(rig: Rig) -> None:
     rig.redis.set(rig.keys.lease(0), "promised", px=1_500)
     rig.start_worker()
     everything_arrived(rig, 10)
+
+
+def test_a_session_that_ends_keeps_what_it_knows_of_a_batch_that_it_cuts(start_rig: StartRig) -> None:
+    rig = start_rig(FORWARDER_DRAIN_SESSION_S="1.5", FORWARDER_DRAIN_IDLE_S="0.2")
+    rig.sandbox.set_faults(
+        {"kind": "latency", "ms": 30}, {"kind": "refuse", "field": "value", "equals": -9, "name_index": False}
+    )
+    rig.client().send_many(event | {"value": -9 if number % 10 == 0 else 1} for number, event in enumerate(events(200)))
+    rig.start_worker()
+    books = rig.settled(40)
+    assert (books["delivered"], books.dead) == (180, 20)
+    assert rig.sandbox.counts()["duplicates"] == 0
+    rig.assert_books_close()
+
+
+def test_a_stop_does_not_begin_anything_new(start_rig: StartRig) -> None:
+    rig = start_rig(FORWARDER_BATCH_MAX_EVENTS="10", FORWARDER_CONCURRENCY_MAX="2")
+    rig.sandbox.set_faults({"kind": "hang"})
+    for _ in range(40):
+        rig.client().send_many(events(10))
+    worker = rig.start_worker()
+    in_mid_delivery(rig)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(10) == 0
+    assert rig.books().drains == 0
+    assert len(rig.sandbox.requests()) <= 2

@@ -201,13 +201,20 @@ def test_the_key_is_nowhere_but_in_the_request(start_rig: StartRig) -> None:
     assert secret not in rig.log.read_text()
 
 
-def test_no_payload_is_logged(rig: Rig) -> None:
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_no_payload_and_no_key_is_logged(start_rig: StartRig, log_format: str) -> None:
+    rig = start_rig(FORWARDER_LOG_FORMAT=log_format, FORWARDER_API_KEY="sk-planted-secret")
+    rig.sandbox.set_keys(["sk-planted-secret"])
+    echo = "cannot take private words with sk-planted-secret"
+    rig.sandbox.set_faults({"kind": "status", "status": 503, "body": echo, "count": 2})
     rig.client().send(trace_id="private-trace", value=1, text="private words")
     rig.redis.xadd(rig.keys.events, {"body": '{"trace_id":"private-trace","text":"private words"}'})
     rig.start_worker()
     rig.settled()
-    assert rig.logged("settled")
-    assert "private" not in rig.log.read_text()
+    logged = rig.log.read_text()
+    assert "settled" in logged
+    assert "private" not in logged
+    assert "planted" not in logged
 
 
 def test_destinations_have_streams_keys_and_limits_of_their_own(start_rig: StartRig) -> None:

@@ -7,21 +7,21 @@ import redis
 
 from forwarder.errors import QueueFull
 from forwarder.feedback import Members
-from forwarder.queue import dead_letters, lease, stream
+from forwarder.queue import dead_letters, lease, settlement, stream
 from forwarder.queue.connection import connect
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.keys import GROUP, Keys
 from forwarder.queue.ledger import Snapshot, snapshot
-from forwarder.queue.pause import end_pause, get_pause, new_pause, set_pause
+from forwarder.queue.pause import end_pause, get_pause, set_pause
 from forwarder.queue.scripts import Step, run
-from forwarder.queue.stream import Entry, Recut, Settled, Settlement
+from forwarder.queue.settlement import Recut, Settled, Settlement, recut
+from forwarder.queue.stream import Entry
 from forwarder.settings import Settings
 
 Redis = Any
 """redis-py types a reply as all that any of its clients could get."""
 
 KEYS = Keys()
-SLOTS = 4
 EVENT = b'{"trace_id":"t","value":1}'
 
 
@@ -50,8 +50,11 @@ def pending_read(client: Redis, consumer: str) -> list[Entry]:
 
 
 def settle(entries: list[Entry], letters: list[tuple[int, DeadLetter]] | None = None, **tally: int) -> Step[Settled]:
-    done = [Settlement(entry.id, entry.claimed, entry.claimed or 1) for entry in entries]
-    return stream.settle(KEYS, done, letters or [], tally)
+    done = [
+        Settlement(entry, entry.claimed or 1, [letter for of, letter in letters or [] if of == index])
+        for index, entry in enumerate(entries)
+    ]
+    return settlement.settle(KEYS, done, tally)
 
 
 def letter(**fields: object) -> DeadLetter:
@@ -59,7 +62,7 @@ def letter(**fields: object) -> DeadLetter:
 
 
 def books(client: Redis) -> Snapshot:
-    taken = run(client, snapshot(KEYS, SLOTS))
+    taken = run(client, snapshot(KEYS))
     assert all(line.closes for line in taken.lines), [str(line) for line in taken.lines]
     return taken
 
@@ -151,7 +154,7 @@ def test_a_tally_can_be_counted_without_entries(client: Redis) -> None:
 def test_a_dead_drains_entries_are_claimed_at_once_and_its_consumer_removed(client: Redis) -> None:
     run(client, append(2))
     (entry,) = pending_read(client, "dead")
-    step = stream.claim(KEYS, "living", SLOTS, 100)
+    step = stream.claim(KEYS, "living", 100)
     (claimed,) = run(client, step)
     assert (claimed.id, claimed.body, claimed.deliveries) == (entry.id, entry.body, 2)
     assert run(client, step) == []
@@ -162,39 +165,39 @@ def test_nothing_is_claimed_from_a_drain_that_holds_a_lease(client: Redis) -> No
     run(client, append(2))
     assert run(client, lease.keep(KEYS, 3, "holder", 60))
     pending_read(client, "holder")
-    assert run(client, stream.claim(KEYS, "other", SLOTS, 100)) == []
+    assert run(client, stream.claim(KEYS, "other", 100)) == []
     run(client, lease.give(KEYS, 3, "holder"))
-    assert len(run(client, stream.claim(KEYS, "other", SLOTS, 100))) == 1
+    assert len(run(client, stream.claim(KEYS, "other", 100))) == 1
 
 
 def test_no_more_is_claimed_than_asked_for(client: Redis) -> None:
     for _ in range(5):
         run(client, append(1))
     pending_read(client, "dead")
-    step = stream.claim(KEYS, "living", SLOTS, 3)
+    step = stream.claim(KEYS, "living", 3)
     assert [len(run(client, step)) for _ in range(3)] == [3, 2, 0]
 
 
 def test_claiming_without_a_stream_finds_nothing(settings: Settings) -> None:
-    assert run(connect(settings), stream.claim(KEYS, "a", SLOTS, 10)) == []
+    assert run(connect(settings), stream.claim(KEYS, "a", 10)) == []
 
 
 def test_recut_replaces_an_entry_and_buries_what_is_invalid(client: Redis) -> None:
     client.xadd(KEYS.events, {"body": b"[...]", "source": "raw"})
     (entry,) = pending_read(client, "a")
     pieces = [Members(EVENT + b"," + EVENT, 2), Members(EVENT, 1)]
-    assert run(client, stream.recut(KEYS, Recut(entry, pieces, [letter(reason="invalid")])))
+    assert run(client, recut(KEYS, Recut(entry, pieces, [letter(reason="invalid")]))).entries == 1
     taken = books(client)
     assert (taken["accepted"], taken["pending"], taken["dead_lettered:invalid"], taken.entries) == (4, 3, 1, 2)
     assert [again.claimed for again in pending_read(client, "a")] == [2, 1]
-    assert not run(client, stream.recut(KEYS, Recut(entry, pieces, [])))
+    assert run(client, recut(KEYS, Recut(entry, pieces, []))).entries == 0
     assert books(client).entries == 2
 
 
 def test_an_entry_that_lies_about_its_events_does_not_unbalance_the_books(client: Redis) -> None:
     client.xadd(KEYS.events, {"body": EVENT, "events": "7"})
     (entry,) = pending_read(client, "a")
-    run(client, stream.settle(KEYS, [Settlement(entry.id, entry.claimed, 1)], [], {}))
+    run(client, settlement.settle(KEYS, [Settlement(entry, 1)], {}))
     assert books(client)["delivered"] == 1
 
 
@@ -266,17 +269,21 @@ def test_letters_are_scanned_page_by_page_and_bounded(client: Redis, monkeypatch
 
 def test_a_pause_by_hand_outlasts_one_by_an_answer(client: Redis) -> None:
     assert get_pause(client, KEYS) is None
-    by_hand = new_pause("maintenance", None)
-    assert run(client, set_pause(KEYS, by_hand, replace=True))
-    assert not run(client, set_pause(KEYS, new_pause("HTTP 401", 30), replace=False))
-    assert get_pause(client, KEYS) == by_hand
+    assert run(client, set_pause(KEYS, "maintenance", None, replace=True))
+    assert not run(client, set_pause(KEYS, "HTTP 401", 30, replace=False))
+    pause = get_pause(client, KEYS)
+    assert pause
+    assert (pause.reason, pause.until_ms) == ("maintenance", None)
     assert client.ttl(KEYS.pause) == -1
     assert end_pause(client, KEYS)
     assert not end_pause(client, KEYS)
 
 
 def test_a_pause_with_an_end_ends_by_itself(client: Redis) -> None:
-    assert run(client, set_pause(KEYS, new_pause("HTTP 401", 30), replace=False))
+    assert run(client, set_pause(KEYS, "HTTP 401", 30, replace=False))
+    pause = get_pause(client, KEYS)
+    assert pause
+    assert pause.until_ms == pause.since_ms + 30_000
     assert 29_000 < client.pttl(KEYS.pause) <= 30_000
 
 
@@ -285,3 +292,14 @@ def test_scripts_are_loaded_again_when_the_server_forgot_them(client: Redis) -> 
     client.script_flush()
     run(client, append(1))
     assert books(client)["accepted"] == 2
+
+
+def test_what_has_no_outcome_is_put_back_and_the_rest_is_settled(client: Redis) -> None:
+    run(client, append(5))
+    (entry,) = pending_read(client, "a")
+    done = Settlement(entry, 5, [letter()], [Members(EVENT + b"," + EVENT, 2)])
+    assert run(client, settlement.settle(KEYS, [done], {})).entries == 1
+    taken = books(client)
+    assert (taken["delivered"], taken["dead_lettered"], taken["pending"], taken.entries) == (2, 1, 2, 1)
+    assert run(client, settlement.settle(KEYS, [done], {})) == Settled(entries=0, lost_events=5)
+    assert books(client).entries == 1, "what somebody else settled is not put back again"

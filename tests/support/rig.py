@@ -111,7 +111,7 @@ class Rig:
 
     def books(self, destination: str = "default") -> Snapshot:
         """The ledger."""
-        return run(self.redis, ledger.snapshot(Keys(destination), self.settings.max_drains))
+        return run(self.redis, ledger.snapshot(Keys(destination)))
 
     def dead(self) -> list[DeadLetter]:
         """All dead letters."""
@@ -124,7 +124,7 @@ class Rig:
 
     def assert_books_close(self) -> None:
         """All lines close, counting the waiting events too."""
-        report = deep_audit(self.redis, self.keys, self.settings.max_drains)
+        report = deep_audit(self.redis, self.keys)
         assert report.closes, report
         assert all(line.closes for line in report.books.lines), [str(line) for line in report.books.lines]
 

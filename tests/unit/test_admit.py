@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forwarder.feedback import Limits, codec
-from forwarder.queue.stream import CHUNK_MAX_BYTES, CHUNK_MAX_EVENTS, Entry, Recut
+from forwarder.queue.settlement import Recut
+from forwarder.queue.stream import CHUNK_MAX_BYTES, CHUNK_MAX_EVENTS, Entry
 from tests.unit.samples import array, entry, event, numbered, parsed
 from workers import admit as admit_module
 from workers.admit import admit

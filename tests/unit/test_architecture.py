@@ -22,7 +22,7 @@ PURE = (
     *("workers.batch", "workers.admit", "workers.verdict", "workers.backoff"),
 )
 IMPURE = {"redis", "httpx", "aiohttp", "time", "asyncio", "rq", "socket", "random", "structlog", "os"}
-QUEUE_VALUES = {"forwarder.queue.stream", "forwarder.queue.dead_letters"}
+QUEUE_VALUES = {"forwarder.queue.stream", "forwarder.queue.settlement", "forwarder.queue.dead_letters"}
 """Modules of the queue whose dataclasses a pure module may name."""
 
 LAZY = ("httpx", "aiohttp", "rq", "typer", "rich", "uvloop")

@@ -11,7 +11,7 @@ from forwarder.settings import Upstream
 from tests.unit.samples import batch
 from workers.batch import Batch
 from workers.dispatch import Dispatcher, Outcome
-from workers.session import HandBack, Session
+from workers.session import Session
 from workers.verdict import Answer
 
 QUICK = Upstream(retry_base_ms=1, retry_max_ms=1, retry_max_attempts=4)
@@ -281,8 +281,60 @@ def test_a_session_that_ends_during_the_backoff_hands_the_batch_back() -> None:
             asyncio.get_running_loop().call_soon(session.end, "stop")
             return Answer(503, retry_after="600")
 
-        with pytest.raises(HandBack):
-            await Dispatcher(patient, Upstreamer(script), Door(), session).dispatch(batch(2))
+        outcome = await Dispatcher(patient, Upstreamer(script), Door(), session).dispatch(batch(2))
+        assert outcome.undecided
+        assert outcome.tally["requests:503"] == 1
+
+    asyncio.run(run())
+
+
+def test_nothing_is_sent_in_a_session_that_is_over() -> None:
+    async def run() -> None:
+        session = new_session()
+        session.end("stop")
+        poster = Upstreamer(in_turn())
+        outcome = await Dispatcher(QUICK, poster, Door(), session).dispatch(batch(2))
+        assert (outcome.undecided, poster.sent, outcome.tally) == (True, [], {})
+
+    asyncio.run(run())
+
+
+def test_what_is_known_of_a_batch_that_is_being_cut_is_kept_when_the_session_ends() -> None:
+    async def run() -> None:
+        session = new_session()
+        made = batch(8)
+        answers = iter([Answer(400), OK])
+
+        def script(_: list[str]) -> Answer:
+            answer = next(answers)
+            if answer is OK:
+                session.end("stop")
+            return answer
+
+        outcome = await Dispatcher(QUICK, Upstreamer(script), Door(), session).dispatch(made)
+        assert not outcome.undecided
+        assert [(piece.start, piece.stop) for piece in outcome.rest] == [(4, 8)]
+        assert outcome.refusals == []
+
+    asyncio.run(run())
+
+
+def test_what_is_under_way_when_it_is_cancelled_is_ambiguous() -> None:
+    class Hanging(Upstreamer):
+        """Never answers."""
+
+        async def post(self, body: bytes, key: str) -> Answer:
+            await asyncio.get_running_loop().create_future()
+            return await super().post(body, key)
+
+    async def run() -> None:
+        dispatcher = Dispatcher(QUICK, Hanging(in_turn()), Door(), new_session())
+        task = asyncio.create_task(dispatcher.dispatch(batch(3)))
+        await asyncio.sleep(0)
+        task.cancel()
+        outcome = await task
+        assert outcome.undecided
+        assert outcome.tally == {"ambiguous": 3}
 
     asyncio.run(run())
 

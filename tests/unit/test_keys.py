@@ -26,7 +26,7 @@ def test_a_key_has_the_name_of_the_wire_contract(key: str, name: str) -> None:
 
 
 def test_there_is_a_lease_for_each_drain_slot_from_nought() -> None:
-    assert Keys().leases(3) == [Keys().lease(0), Keys().lease(1), Keys().lease(2)]
+    assert Keys().leases == [Keys().lease(slot) for slot in range(64)]
 
 
 def test_all_keys_of_a_partition_share_one_hash_tag() -> None:

@@ -8,7 +8,8 @@ from forwarder.feedback import join, split
 from forwarder.queue.dead_letters import LETTER_FIELDS
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import Step
-from forwarder.queue.stream import Settled
+from forwarder.queue.settlement import Settled
+from forwarder.queue.stream import Entry
 from tests.unit.samples import array, batch, entry, event, numbered
 from workers.batch import Batch, Load, Piece
 from workers.dispatch import Outcome, Refusal
@@ -20,10 +21,10 @@ KEYS = Keys()
 def letters_of(step: Step[Settled]) -> list[dict[str, Any]]:
     """The letters among the arguments, read as settle.lua reads them; `load` is the index of the entry, from 0."""
     args = list(step.args)
-    entries, tally_length, letters = int(args[1]), int(args[4]), int(args[5])
-    at = 6 + entries + tally_length
+    entries, tally_length, letters, pieces = int(args[1]), int(args[4]), int(args[5]), int(args[6])
+    at = 7 + entries + tally_length
     width = 1 + len(LETTER_FIELDS)
-    assert len(args) == at + letters * width
+    assert len(args) == at + letters * width + pieces * 6
     records = [args[at + index * width : at + (index + 1) * width] for index in range(letters)]
     return [{"load": int(first) - 1, **dict(zip(LETTER_FIELDS, rest, strict=True))} for first, *rest in records]
 
@@ -70,15 +71,39 @@ def test_entries_are_settled_with_what_their_append_counted_and_what_they_hold()
     step = settlement(KEYS, Outcome(Batch([first, raw])))
     assert step.script == "settle"
     assert list(step.keys) == [KEYS.events, KEYS.ledger, KEYS.dead]
-    assert list(step.args) == ["forwarder", 2, "2,0", "2,3", 0, 0, first.entry.id, raw.entry.id]
+    assert list(step.args) == ["forwarder", 2, "2,0", "2,3", 0, 0, 0, first.entry.id, raw.entry.id]
 
 
 def test_the_tally_goes_along_by_name_and_increment() -> None:
     outcome = Outcome(batch(1), tally=Counter({"requests": 3, "requests:200": 1, "retries": 2}))
     args = list(settlement(KEYS, outcome).args)
     assert args[4] == 6
-    assert args[7:] == ["requests", 3, "requests:200", 1, "retries", 2]
+    assert args[8:] == ["requests", 3, "requests:200", 1, "retries", 2]
 
 
 def test_the_reply_is_read_as_what_was_settled_and_lost() -> None:
     assert settlement(KEYS, Outcome(batch(1))).read([1, 4]) == Settled(entries=1, lost_events=4)
+
+
+def test_what_has_no_outcome_is_put_back_entry_by_entry() -> None:
+    first = Load(entry(array(*numbered(2)), 1, at=b"5", source=b"shop", replays=b"1"), join(numbered(2)))
+    second = Load(entry(array(*numbered(3)), 2, at=b"6"), join(numbered(3)))
+    made = Batch([first, second])
+    outcome = Outcome(made, rest=[Piece(made, 1, 4)])
+    args = list(settlement(KEYS, outcome).args)
+    assert args[6] == 2
+    assert args[-12:-6] == [1, 1, b"[" + numbered(2)[1] + b"]", 5, b"shop", 1]
+    assert args[-6:] == [2, 2, b"[" + b",".join(numbered(3)[:2]) + b"]", 6, b"", 0]
+
+
+def test_a_batch_of_which_nothing_is_known_is_not_settled_but_its_requests_are_counted() -> None:
+    made = batch(2, 3)
+    step = settlement(KEYS, Outcome(made, rest=[made.whole()], tally=Counter({"requests": 1})))
+    assert list(step.args) == ["forwarder", 0, "", "", 2, 0, 0, "requests", 1]
+
+
+def test_entries_that_were_handed_out_before_are_ambiguous() -> None:
+    again = Load(Entry(b"1-0", {b"body": array(*numbered(3))}, deliveries=2), join(numbered(3)))
+    new = Load(entry(array(*numbered(2)), 2), join(numbered(2)))
+    args = list(settlement(KEYS, Outcome(Batch([again, new]))).args)
+    assert args[-2:] == ["ambiguous", 3]

@@ -5,7 +5,8 @@ from forwarder.feedback import join
 from forwarder.queue.dead_letters import LETTER_FIELDS, DeadLetter
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import Step
-from forwarder.queue.stream import Entry, Recut, append, claim, new_chunk_id, recut
+from forwarder.queue.settlement import Recut, recut
+from forwarder.queue.stream import Entry, append, claim, new_chunk_id
 from tests.unit.samples import entry, event, numbered
 
 KEYS = Keys()
@@ -59,24 +60,19 @@ def test_an_append_beyond_the_cap_says_how_full_the_queue_is_and_which_variable_
 
 def test_claimed_entries_are_read_with_their_fields_and_deliveries() -> None:
     reply = [[b"1-0", [b"body", b"{}", b"at", b"5"], 3]]
-    assert claim(KEYS, "me", 2, 10).read(reply) == [Entry(b"1-0", {b"body": b"{}", b"at": b"5"}, 3)]
+    assert claim(KEYS, "me", 10).read(reply) == [Entry(b"1-0", {b"body": b"{}", b"at": b"5"}, 3)]
 
 
-def test_a_recut_writes_arrays_and_letters_that_add_up_to_its_events() -> None:
+def test_a_recut_settles_its_entry_with_pieces_and_letters_that_add_up() -> None:
     source = entry(b"?", 3, events=b"9", source=b"shop", at=b"5", replays=b"1")
     letters = [DeadLetter(b"bad", "invalid", "why", entry=source.id)]
     cut = Recut(source, [join(numbered(2)), join(numbered(1))], letters)
     assert cut.events == 4
     step = recut(KEYS, cut)
-    assert list(step.args[:9]) == ["forwarder", source.id, 9, 4, 5, b"shop", 1, 2, 1]
-    pieces = [2, b"[" + b",".join(numbered(2)) + b"]", 1, b"[" + numbered(1)[0] + b"]"]
-    assert list(step.args[9:13]) == pieces
-    assert len(step.args) == 13 + len(LETTER_FIELDS)
-
-
-@pytest.mark.parametrize(("reply", "ours"), [(1, True), (0, False)])
-def test_a_recut_answers_whether_the_entry_was_still_ours(reply: int, *, ours: bool) -> None:
-    assert recut(KEYS, Recut(entry(b"?"))).read(reply) is ours
+    assert list(step.args[:8]) == ["forwarder", 1, "9", "4", 0, 1, 2, source.id]
+    first = [1, 2, b"[" + b",".join(numbered(2)) + b"]", 5, b"shop", 1]
+    assert list(step.args[-12:]) == [*first, 1, 1, b"[" + numbered(1)[0] + b"]", 5, b"shop", 1]
+    assert len(step.args) == 8 + 1 + len(LETTER_FIELDS) + 12
 
 
 def test_chunk_ids_do_not_repeat() -> None:

@@ -80,7 +80,13 @@ def test_only_what_may_have_been_stored_is_ambiguous(answer: Answer, *, ambiguou
 
 
 def test_no_answer_is_retried_with_the_words_of_the_failure() -> None:
-    assert classify(Answer(None, failure="ConnectError: refused", reached=False)) == Retry("ConnectError: refused")
+    words = "ConnectError: refused"
+    assert classify(Answer(None, failure=words, reached=False)) == Retry(words, words)
+
+
+def test_the_cause_of_a_retry_that_is_logged_quotes_nothing_of_the_upstream() -> None:
+    verdict = classify(Answer(503, b'{"error":{"message":"busy with private words"}}'))
+    assert verdict == Retry("HTTP 503: busy with private words", "HTTP 503", ambiguous=True)
 
 
 # 2xx
@@ -131,7 +137,8 @@ def test_a_success_is_delivered_with_the_number_of_ids(body: bytes, ids: int | N
 )
 def test_a_success_whose_body_is_not_the_apis_is_retried_as_ambiguous(body: bytes) -> None:
     verdict = classify(Answer(200, body))
-    assert verdict == Retry("HTTP 200 with a body that is not the API's", ambiguous=True)
+    words = "HTTP 200 with a body that is not the API's"
+    assert verdict == Retry(words, words, ambiguous=True)
 
 
 def test_a_200_that_says_failure_is_a_refusal_in_its_own_words() -> None:

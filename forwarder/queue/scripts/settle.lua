@@ -1,16 +1,17 @@
 #!lua flags=allow-oom
--- Settle the entries of a batch: acknowledge, delete, bury what was refused, and count, all at once.
--- allow-oom: a full Redis is emptied by settling, so settling must work on it.
+-- Settle the entries of a batch: acknowledge, delete, bury what was refused, put back what has no outcome yet as new
+-- entries, and count, all at once. allow-oom: a full Redis is emptied by settling, so settling must work on it.
 --
--- Fence: an entry that somebody else settled meanwhile no longer exists; it is neither counted nor buried again, and
--- its events are counted as ambiguous, because they were delivered twice.
+-- Fence: an entry that somebody else settled meanwhile no longer exists; nothing of it is counted, buried or put back,
+-- and its events are counted as ambiguous, because they were delivered twice.
 --
 -- KEYS[1] events stream   KEYS[2] ledger hash   KEYS[3] dead stream
 -- ARGV[1] group           ARGV[2] n, the number of entries
 -- ARGV[3] events counted at the append, per entry, comma-separated; ARGV[4] events there really are, likewise
--- ARGV[5] length of the tally   ARGV[6] number of dead letters
--- then n entry ids, the tally as name and increment in turn, and per letter: the index of its entry (from 1) and the
--- values of the fields named in LETTER below.
+-- ARGV[5] length of the tally   ARGV[6] number of dead letters   ARGV[7] number of pieces to put back
+-- then n entry ids; the tally as name and increment in turn; per letter the index of its entry (from 1) and the values
+-- of the fields named in LETTER below; per piece the index of its entry, events, body, at (ms), source ('' for none)
+-- and replays.
 --
 -- Returns {entries settled, events lost to another settler}.
 local LETTER = {'body', 'reason', 'status', 'error', 'attempts', 'at', 'source', 'batch', 'entry', 'replays'}
@@ -24,8 +25,8 @@ end
 
 local group, n = ARGV[1], tonumber(ARGV[2])
 local claimed, actual = numbers(ARGV[3]), numbers(ARGV[4])
-local tally_length, letters = tonumber(ARGV[5]), tonumber(ARGV[6])
-local at = 6
+local tally_length, letters, pieces = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local at = 7
 
 -- When every entry was still pending, all are ours and go in bulk; else each one's existence tells.
 local acknowledged, settled, lost = 0, 0, 0
@@ -77,12 +78,24 @@ for _ = 1, letters do
   at = at + 1 + #LETTER
 end
 
+local waiting = 0
+for _ = 1, pieces do
+  if not foreign[tonumber(ARGV[at + 1])] then
+    local fields = {'body', ARGV[at + 3], 'events', ARGV[at + 2], 'at', ARGV[at + 4]}
+    if ARGV[at + 5] ~= '' then fields[#fields + 1] = 'source'; fields[#fields + 1] = ARGV[at + 5] end
+    if ARGV[at + 6] ~= '0' then fields[#fields + 1] = 'replays'; fields[#fields + 1] = ARGV[at + 6] end
+    redis.call('XADD', KEYS[1], '*', unpack(fields))
+    waiting = waiting + tonumber(ARGV[at + 2])
+  end
+  at = at + 6
+end
+
 local function count(name, increment)
   if increment ~= 0 then redis.call('HINCRBY', KEYS[2], name, increment) end
 end
 count('accepted', accepted)
-count('pending', pending)
-count('delivered', delivered - buried)
+count('pending', pending + waiting)
+count('delivered', delivered - buried - waiting)
 count('dead_lettered', buried)
 count('entries_settled', settled)
 count('ambiguous', lost)

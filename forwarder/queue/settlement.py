@@ -1,0 +1,88 @@
+"""Settle: the one step by which entries leave the queue, whatever became of their events.
+
+Each event of a settled entry is delivered, buried as a dead letter, or put back in a new entry; the step acknowledges
+and deletes the entry and counts all of it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from forwarder.feedback import Members
+from forwarder.queue.dead_letters import DeadLetter
+from forwarder.queue.keys import GROUP, Keys
+from forwarder.queue.scripts import Argument, Step
+from forwarder.queue.stream import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """One entry and what became of its events: those that are neither buried nor put back were delivered.
+
+    Attributes:
+        entry: as it was read.
+        events: how many it really has.
+        letters: the dead among them.
+        put_back: those without an outcome, in pieces that become entries of their own.
+    """
+
+    entry: Entry
+    events: int
+    letters: Sequence[DeadLetter] = ()
+    put_back: Sequence[Members] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a settle did.
+
+    Attributes:
+        entries: settled by it.
+        lost_events: of entries that somebody else had settled before; they may have been delivered twice.
+    """
+
+    entries: int
+    lost_events: int
+
+
+def settle(keys: Keys, settlements: Sequence[Settlement], tally: Mapping[str, int]) -> Step[Settled]:
+    """Acknowledge, delete, bury, put back and count, in one step.
+
+    Args:
+        keys: the partition.
+        settlements: what is done with; may be empty, when only the tally is to be counted.
+        tally: further counters and their increments.
+    """
+    letters = [(index, letter) for index, one in enumerate(settlements, 1) for letter in one.letters]
+    pieces = [(index, one.entry, piece) for index, one in enumerate(settlements, 1) for piece in one.put_back]
+    args: list[Argument] = [GROUP, len(settlements)]
+    args.append(",".join([str(one.entry.claimed) for one in settlements]))
+    args.append(",".join([str(one.events) for one in settlements]))
+    args += [len(tally) * 2, len(letters), len(pieces)]
+    args += [one.entry.id for one in settlements]
+    for name, increment in tally.items():
+        args += [name, increment]
+    for index, letter in letters:
+        args += [index, *letter.values()]
+    for index, entry, piece in pieces:
+        body = b"[" + piece.joined + b"]"
+        args += [index, piece.count, body, entry.at_ms, entry.source, entry.replays]
+    return Step("settle", [keys.events, keys.ledger, keys.dead], args, lambda reply: Settled(*reply))
+
+
+@dataclass(frozen=True, slots=True)
+class Recut:
+    """An entry that cannot travel as it is: the pieces that can, and the letters for what is invalid."""
+
+    entry: Entry
+    pieces: list[Members] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+
+    @property
+    def events(self) -> int:
+        """The events that there really are; what is not even JSON counts as one."""
+        return sum(piece.count for piece in self.pieces) + len(self.letters)
+
+
+def recut(keys: Keys, cut: Recut) -> Step[Settled]:
+    """Replace an entry by smaller ones, and bury its invalid events."""
+    return settle(keys, [Settlement(cut.entry, cut.events, cut.letters, cut.pieces)], {})
