@@ -112,7 +112,7 @@ class Drain:
     async def beat(self) -> None:
         """About once a second: keep the lease, follow the pause, wake other drains, see whether the session is over.
 
-        Ends with `run`, by a flag: redis-py may turn a cancellation in the middle of a command into an error of its own.
+        Ends with `run`, by a flag: redis-py may turn a cancellation in mid-command into an error of its own.
         """
         while not self._finished.is_set():
             try:

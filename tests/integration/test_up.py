@@ -82,13 +82,18 @@ class Home:
 
     def kill_all(self) -> None:
         """Everything gets kill -9."""
+        assert eventually(self._killed, within_s=10), self.processes()
+        for process in self.ups:
+            process.wait()
+
+    def _killed(self) -> bool:
+        """Whether nothing is left; a worker may have forked while the others were being killed."""
         for pid in self.processes():
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
-        for process in self.ups:
-            process.wait()
+        return not self.processes()
 
 
 @pytest.fixture
