@@ -3,9 +3,10 @@
 import asyncio
 import random
 import time
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from forwarder.log import get_logger
 from forwarder.settings import Upstream
@@ -13,6 +14,10 @@ from workers.backoff import delay_s, retry_after_s
 from workers.batch import Batch, Piece
 from workers.session import HandBack, Session
 from workers.verdict import Answer, Cut, Delivered, Retry, Stop, Verdict, classify
+
+PROBES_MAX: Final = 60
+"""Requests after which a batch of which nothing was accepted is given up; while some of it is accepted, it is worked
+through to the end, with at most two requests per event."""
 
 
 class Poster(Protocol):
@@ -51,13 +56,22 @@ class Outcome:
         batch: the batch.
         refusals: what was refused.
         rest: what had no outcome when the session ended.
+        accepted: events that were delivered.
+        rejections: requests that were refused because of some event.
         tally: counters of the ledger that its requests have earned.
     """
 
     batch: Batch
     refusals: list[Refusal] = field(default_factory=list)
     rest: list[Piece] = field(default_factory=list)
+    accepted: int = 0
+    rejections: int = 0
     tally: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the probing has used up its budget, and nothing was accepted: then the upstream wants none of it."""
+        return not self.accepted and self.rejections >= PROBES_MAX
 
     @property
     def refused(self) -> int:
@@ -95,9 +109,9 @@ class Dispatcher:
         as ambiguous.
         """
         outcome = Outcome(batch)
-        pieces = [batch.whole()]
+        pieces = deque([batch.whole()])
         while pieces:
-            piece = pieces.pop()
+            piece = pieces.popleft()
             try:
                 verdict, status, attempts = await self._insist(piece, outcome)
             except (HandBack, asyncio.CancelledError) as end:
@@ -105,13 +119,29 @@ class Dispatcher:
                 if isinstance(end, asyncio.CancelledError):
                     outcome.tally["ambiguous"] += piece.count
                 return outcome
-            if isinstance(verdict, Cut) and piece.count > 1:
-                pieces += reversed(piece.halves())
-            elif isinstance(verdict, Cut):
-                outcome.refusals.append(Refusal(piece, verdict.reason, verdict.error, status, attempts))
-            elif isinstance(verdict, Retry):
-                outcome.refusals.append(Refusal(piece, "exhausted", verdict.error, status, attempts))
+            pieces.extend(self._decide(outcome, piece, verdict, status, attempts))
+            if outcome.hopeless:
+                outcome.refusals += [Refusal(one, "unproven", _words(verdict), status, attempts) for one in pieces]
+                break
         return outcome
+
+    def _decide(
+        self, outcome: Outcome, piece: Piece, verdict: Verdict, status: int | None, attempts: int
+    ) -> Sequence[Piece]:
+        """Note what became of a piece; answers the pieces to send instead.
+
+        They are sent after those that wait, so that a batch is probed all over before any part of it in depth.
+        """
+        if isinstance(verdict, Delivered):
+            outcome.accepted += piece.count
+        elif isinstance(verdict, Retry):
+            outcome.refusals.append(Refusal(piece, "exhausted", verdict.error, status, attempts))
+        elif isinstance(verdict, Cut):
+            outcome.rejections += verdict.reason == "rejected"
+            if piece.count > 1:
+                return piece.halves()
+            outcome.refusals.append(Refusal(piece, verdict.reason, verdict.error, status, attempts))
+        return ()
 
     async def _insist(self, piece: Piece, outcome: Outcome) -> tuple[Verdict, int | None, int]:
         """Try until there is an answer that is not `try again later`; answers with that, its status and the tries."""
@@ -152,3 +182,7 @@ class Dispatcher:
         if isinstance(verdict, Delivered) and verdict.ids not in (None, piece.count):
             tally["ids_mismatch"] += 1
             self._log.warning("ids_mismatch", batch=piece.key, events=piece.count, ids=verdict.ids)
+
+
+def _words(verdict: Verdict) -> str:
+    return verdict.error if isinstance(verdict, Cut) else ""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from forwarder.settings import Upstream
 from tests.unit.samples import batch
 from workers.batch import Batch
-from workers.dispatch import Dispatcher, Outcome
+from workers.dispatch import PROBES_MAX, Dispatcher, Outcome
 from workers.session import Session
 from workers.verdict import Answer
 
@@ -156,9 +156,9 @@ def test_refusals_cover_exactly_the_bad_events_each_alone_and_all_others_are_del
     bad = data.draw(st.sets(st.integers(0, made.count - 1)))
     poster = Upstreamer(refusing(names(bad), status))
     outcome = dispatched(made, poster)
-    assert refused(outcome) == [(index, index + 1) for index in sorted(bad)]
+    assert sorted(refused(outcome)) == [(index, index + 1) for index in sorted(bad)]
     assert outcome.refused == len(bad)
-    assert poster.delivered == names(index for index in range(made.count) if index not in bad)
+    assert sorted(poster.delivered) == sorted(names(index for index in range(made.count) if index not in bad))
     assert {refusal.reason for refusal in outcome.refusals} <= {"too_large" if status == 413 else "rejected"}
     assert (
         outcome.tally["requests"]
@@ -266,6 +266,33 @@ def test_the_gate_is_passed_before_each_request() -> None:
     poster = Upstreamer(in_turn(Answer(500), Answer(400), OK, OK))
     dispatched(batch(2), poster, QUICK, door)
     assert door.asked == len(poster.sent) == 4
+
+
+# The budget of the probing
+
+
+def test_a_batch_of_which_nothing_is_accepted_is_given_up_after_60_requests() -> None:
+    poster = Upstreamer(refusing(names(range(500))))
+    outcome = dispatched(batch(500), poster)
+    assert len(poster.sent) == PROBES_MAX == 60
+    assert sorted(index for start, stop in refused(outcome) for index in range(start, stop)) == list(range(500))
+    assert {refusal.reason for refusal in outcome.refusals} <= {"rejected", "unproven"}
+    assert {refusal.error for refusal in outcome.refusals} == {"HTTP 400: bad"}
+
+
+def test_a_batch_of_which_something_is_accepted_is_worked_through_to_the_end() -> None:
+    bad = set(range(400)) | {499}
+    poster = Upstreamer(refusing(names(bad)))
+    outcome = dispatched(batch(500), poster)
+    assert sorted(refused(outcome)) == [(index, index + 1) for index in sorted(bad)]
+    assert {refusal.reason for refusal in outcome.refusals} == {"rejected"}
+    assert len(poster.sent) <= 2 * 500
+
+
+def test_halving_for_size_is_not_probing() -> None:
+    outcome = dispatched(batch(200), Upstreamer(refusing(names(range(200)), 413)))
+    assert {refusal.reason for refusal in outcome.refusals} == {"too_large"}
+    assert len(outcome.refusals) == 200
 
 
 # The session
