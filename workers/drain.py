@@ -18,9 +18,10 @@ from forwarder.queue.scripts import run_async
 from forwarder.settings import Settings
 from workers.batch import Batch
 from workers.delivery import Sender
-from workers.dispatch import Dispatcher, Outcome
+from workers.dispatch import Dispatcher
 from workers.gate import PauseGate
 from workers.intake import Intake
+from workers.outcome import Outcome
 from workers.patience import patiently
 from workers.session import HandBack, Session
 from workers.settle import settlement

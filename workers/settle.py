@@ -7,7 +7,7 @@ from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import Step
 from forwarder.queue.settlement import Settled, Settlement, settle
-from workers.dispatch import Outcome, Refusal
+from workers.outcome import Outcome, Refusal
 
 
 def settlement(keys: Keys, outcome: Outcome) -> Step[Settled]:

@@ -19,7 +19,7 @@ FUNCTION_MAX_LINES = 40
 
 PURE = (
     *("forwarder.feedback", "forwarder.flaws", "forwarder.parts"),
-    *("workers.batch", "workers.admit", "workers.verdict", "workers.backoff"),
+    *("workers.batch", "workers.admit", "workers.verdict", "workers.backoff", "workers.outcome"),
 )
 IMPURE = {"redis", "httpx", "aiohttp", "time", "asyncio", "rq", "socket", "random", "structlog", "os"}
 QUEUE_VALUES = {"forwarder.queue.stream", "forwarder.queue.settlement", "forwarder.queue.dead_letters"}

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from forwarder.settings import Upstream
 from tests.unit.samples import batch
 from workers.batch import Batch
-from workers.dispatch import PROBES_MAX, Dispatcher, Outcome
+from workers.dispatch import Dispatcher
+from workers.outcome import PROBES_MAX, Outcome
 from workers.session import Session
 from workers.verdict import Answer
 

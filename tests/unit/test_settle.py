@@ -12,7 +12,7 @@ from forwarder.queue.settlement import Settled
 from forwarder.queue.stream import Entry
 from tests.unit.samples import array, batch, entry, event, numbered
 from workers.batch import Batch, Load, Piece
-from workers.dispatch import Outcome, Refusal
+from workers.outcome import Outcome, Refusal
 from workers.settle import settlement
 
 KEYS = Keys()
