@@ -77,7 +77,9 @@ class Sweep:
         return woken
 
     def _enqueue(self, keys: Keys, slot: int) -> None:
-        longest_s = self._settings.drain_session_s + self._settings.shutdown_grace_s + 60
+        settings = self._settings
+        last_request_s = max(settings.shutdown_grace_s, settings.upstream(keys.destination).request_timeout_s)
+        longest_s = settings.drain_session_s + last_request_s + 60  # never reached: a session ends by itself
         self._jobs.enqueue_call(
             "workers.jobs.drain",
             kwargs={"destination": keys.destination, "slot": slot},
