@@ -64,7 +64,7 @@ class Status:
         others = sorted(set(self.books.counters) - set(SUMS))
         rate = {} if self.rate is None else {"delivered/s": f"{self.rate:,.0f}"}
         return {
-            "state": "paused" if self.pause else "sending",
+            "state": "paused" if self.pause else ("draining" if self.books.drains else "idle"),
             **rate,
             "waiting entries": self.books.entries,
             "oldest": "-" if age_s is None else shown_duration(age_s),
