@@ -38,15 +38,19 @@ class Upstream(BaseModel):
     batch_max_events: int = Field(500, ge=1, le=10_000, description="most events in one request")
     batch_max_bytes: int = Field(1_048_576, ge=1_024, le=104_857_600, description="most bytes in one request body")
     batch_linger_ms: int = Field(50, ge=0, le=60_000, description="longest wait for a batch to fill")
-    concurrency_max: int = Field(16, ge=1, le=1_000, description="most requests at once, per drain")
+    concurrency_max: int = Field(128, ge=1, le=1_000, description="most requests at once, over the whole fleet")
+    concurrency: int | None = Field(None, ge=1, le=1_000, description="requests at once, fixed; adaptive when not set")
+    rate_requests_per_s: float | None = Field(None, gt=0, le=1e6, description="most requests, over the whole fleet")
+    rate_events_per_s: float | None = Field(None, gt=0, le=1e9, description="most events, over the whole fleet")
     connect_timeout_s: float = Field(5, gt=0, le=120, description="for a connection to be made")
     request_timeout_s: float = Field(30, gt=0, le=600, description="for an answer to a request")
     retry_max_attempts: int = Field(20, ge=1, le=1_000, description="tries before a batch is dead-lettered")
-    retry_max_age_s: float = Field(86_400, gt=0, description="age of a batch at which no more tries are made")
+    retry_max_age_s: float = Field(604_800, gt=0, description="time on the queue after which a failure is the last")
     retry_base_ms: int = Field(500, ge=1, le=600_000, description="backoff before the second try; doubles each time")
     retry_max_ms: int = Field(60_000, ge=1, le=3_600_000, description="longest backoff")
     retry_after_max_s: float = Field(300, ge=0, le=86_400, description="longest Retry-After that is honoured")
-    pause_s: float = Field(30, gt=0, le=86_400, description="pause of a destination that refuses the key or the path")
+    pause_min_s: float = Field(1, gt=0, le=86_400, description="first pause of a destination that fails; doubles")
+    pause_max_s: float = Field(60, gt=0, le=86_400, description="longest pause before the next probe")
 
     @field_validator("base_url")
     @classmethod
@@ -100,6 +104,7 @@ class Settings(Upstream, BaseSettings):
     max_drains: int = Field(4, ge=1, le=SLOTS, description="drains at once per destination")
     drain_idle_s: float = Field(5, gt=0, le=3_600, description="quiet time after which a drain ends")
     drain_session_s: float = Field(300, gt=0, le=86_400, description="longest run of a drain")
+    poison_after: int = Field(5, ge=1, le=10_000, description="drains that an entry may kill before it is dead")
     lease_ttl_s: float = Field(10, ge=1, le=600, description="silence after which a drain counts as dead")
     shutdown_grace_s: float = Field(10, gt=0, le=3_600, description="for what is in flight when asked to stop")
     sandbox_host: str = Field("127.0.0.1", description="where the sandbox listens")
@@ -118,6 +123,8 @@ class Settings(Upstream, BaseSettings):
     def _consistent(self) -> "Settings":
         if self.retry_max_ms < self.retry_base_ms:
             raise ValueError("FORWARDER_RETRY_MAX_MS must not be below FORWARDER_RETRY_BASE_MS")
+        if self.pause_max_s < self.pause_min_s:
+            raise ValueError("FORWARDER_PAUSE_MAX_S must not be below FORWARDER_PAUSE_MIN_S")
         for name in self.destinations:
             self.upstream(name)
         return self

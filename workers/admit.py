@@ -34,6 +34,24 @@ def admit(entry: Entry, codec: Codec, capacity: Capacity) -> Load | Recut:
     return Recut(entry, pack(fitting + put_back, chunk), letters[:LETTERS_PER_RECUT])
 
 
+def quarantine(entry: Entry, codec: Codec, *, whole: bool) -> Recut:
+    """Every event of an entry that was handed out too often becomes a dead letter.
+
+    Args:
+        entry: which may be what kills drains.
+        codec: takes it apart.
+        whole: it is buried as it is, in one letter, because taking it apart did not succeed either.
+    """
+    error = f"handed to a drain {entry.deliveries} times and never settled: it may be what kills them"
+    if whole:
+        return Recut(entry, [], [_letter(entry, entry.body, "poison", error)])
+    sifted = codec.sift(entry.body)
+    bodies = [*sifted.good, *(flaw.raw for flaw in sifted.bad)]
+    letters = [_letter(entry, body, "poison", error) for body in bodies[:LETTERS_PER_RECUT]]
+    rest = Capacity(CHUNK_MAX_EVENTS, CHUNK_MAX_BYTES)
+    return Recut(entry, pack(bodies[LETTERS_PER_RECUT:], rest), letters)
+
+
 def _invalid(entry: Entry, flaw: Flaw) -> DeadLetter:
     reason = "the entry has no field `body`" if b"body" not in entry.fields else str(flaw)
     return _letter(entry, flaw.raw, "invalid", reason)

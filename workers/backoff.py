@@ -13,13 +13,13 @@ def delay_s(attempt: int, base_ms: int, max_ms: int, chance: float, retry_after_
     """Seconds until the next try.
 
     Args:
-        attempt: tries so far, from 1.
+        attempt: tries so far that count; after none the bound is that after the first.
         base_ms: the bound after the first try; doubles with each.
         max_ms: the bound's bound.
         chance: a random number in [0, 1).
         retry_after_s: what the upstream asked for; the jitter is added, so that not everybody comes at that moment.
     """
-    bound_ms = min(max_ms, base_ms * (1 << min(attempt - 1, 32)))
+    bound_ms = min(max_ms, base_ms * (1 << min(max(attempt - 1, 0), 32)))
     return retry_after_s + chance * bound_ms / 1000
 
 

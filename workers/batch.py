@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, groupby
+from itertools import accumulate, groupby, pairwise
 
 from forwarder.feedback import Members, join, split
 from forwarder.queue.stream import Entry
@@ -44,14 +44,26 @@ class Batch:
     Attributes:
         loads: its entries.
         count: its events.
+        attempts: to send it, before it came to this drain.
         id: stable over retries, because it is made of the ids of its entries.
     """
 
-    def __init__(self, loads: Sequence[Load]) -> None:
+    def __init__(self, loads: Sequence[Load], attempts: int = 0) -> None:
         self.loads = tuple(loads)
         self.count = sum(load.members.count for load in loads)
-        digest = hashlib.sha256(b",".join([load.entry.id for load in loads]))
+        self.attempts = max(attempts, *[load.entry.attempts for load in loads if b"attempts" in load.entry.fields], 0)
+        digest = hashlib.sha256(b",".join(self.entry_ids))
         self.id = digest.hexdigest()[:16]
+
+    @property
+    def entry_ids(self) -> list[bytes]:
+        """The ids of its entries."""
+        return [load.entry.id for load in self.loads]
+
+    @property
+    def queued_ms(self) -> int:
+        """When the first of its entries came onto the queue (ms since 1970)."""
+        return min(load.entry.queued_ms for load in self.loads)
 
     @cached_property
     def body(self) -> bytes:
@@ -73,55 +85,88 @@ class Batch:
 
     def by_load(self, piece: "Piece") -> Iterator[tuple[int, list[bytes]]]:
         """The events of a piece, load by load: the load's index and the events of it."""
-        for index, indices in groupby(range(piece.start, piece.stop), key=self.load_of):
+        for index, indices in groupby(piece.indices, key=self.load_of):
             yield index, [self.events[event_index] for event_index in indices]
 
     def whole(self) -> "Piece":
-        """All of it, as the piece that is sent first."""
-        return Piece(self, 0, self.count)
+        """All of it, as one piece."""
+        return Piece(self, range(self.count))
+
+    def pieces(self, capacity: Capacity) -> list["Piece"]:
+        """All of it, in as few pieces as the capacity allows; an event that does not even fit alone stands alone."""
+        if capacity.holds(self.count, len(self.body) - BRACKETS):
+            return [self.whole()]
+        cuts, size = [0], 0
+        for index, event in enumerate(self.events):
+            opened = index > cuts[-1]
+            if opened and not capacity.holds(index - cuts[-1] + 1, size + COMMA + len(event)):
+                cuts.append(index)
+                opened, size = False, 0
+            size += len(event) + (COMMA if opened else 0)
+        return [Piece(self, range(start, stop)) for start, stop in pairwise([*cuts, self.count])]
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A run of a batch's events that is sent in one request."""
+    """Some of a batch's events, sent in one request: a run of them, or what is left of one when others stand alone.
+
+    Attributes:
+        batch: the batch.
+        indices: its events' places in the batch, ascending.
+    """
 
     batch: Batch
-    start: int
-    stop: int
+    indices: Sequence[int]
 
     @property
     def count(self) -> int:
         """Its events."""
-        return self.stop - self.start
+        return len(self.indices)
 
     @property
     def body(self) -> bytes:
         """The request body."""
         if self.count == self.batch.count:
             return self.batch.body
-        return b"[" + b",".join(self.batch.events[self.start : self.stop]) + b"]"
+        events = self.batch.events
+        return b"[" + b",".join([events[index] for index in self.indices]) + b"]"
 
     @property
     def key(self) -> str:
         """The Idempotency-Key: the same for each try of the same events."""
-        return self.batch.id if self.count == self.batch.count else f"{self.batch.id}-{self.start}-{self.stop}"
+        if self.count == self.batch.count:
+            return self.batch.id
+        first, last = self.indices[0], self.indices[-1]
+        if last - first == self.count - 1:
+            return f"{self.batch.id}-{first}-{last}"
+        digest = hashlib.sha256(repr(tuple(self.indices)).encode()).hexdigest()
+        return f"{self.batch.id}-{digest[:16]}"
 
     def halves(self) -> tuple["Piece", "Piece"]:
         """Cut in two; needs two events at least."""
-        middle = (self.start + self.stop) // 2
-        return Piece(self.batch, self.start, middle), Piece(self.batch, middle, self.stop)
+        middle = self.count // 2
+        return Piece(self.batch, self.indices[:middle]), Piece(self.batch, self.indices[middle:])
+
+    def apart(self, place: int) -> tuple["Piece", "Piece"]:
+        """One event by itself, and all others; needs two events at least.
+
+        Args:
+            place: of that event in this piece, from 0.
+        """
+        others = (*self.indices[:place], *self.indices[place + 1 :])
+        return Piece(self.batch, self.indices[place : place + 1]), Piece(self.batch, others)
 
 
 class Coalescer:
     """Collects loads until a batch is full or has lingered long enough.
 
     Args:
-        capacity: of a batch.
+        capacity: of a batch; may change, also to less than what is open or than one load holds.
         linger_ms: how long the first load of a batch waits for others.
     """
 
     def __init__(self, capacity: Capacity, linger_ms: float) -> None:
-        self._capacity = capacity
+        self.capacity = capacity
         self._linger_ms = linger_ms
         self._loads: list[Load] = []
         self._events = 0
@@ -129,18 +174,18 @@ class Coalescer:
         self._opened_ms = 0.0
 
     def add(self, load: Load, now_ms: float) -> list[Batch]:
-        """Take a load, which must fit the capacity by itself; answers the batches that it closes, none to two."""
+        """Take a load; answers the batches that it closes, none to two. One too large by itself is a batch alone."""
         closed = []
         events = self._events + load.members.count
         size = self._bytes + COMMA + len(load.members.joined)
-        if self._loads and not self._capacity.holds(events, size):
+        if self._loads and not self.capacity.holds(events, size):
             closed.append(self._close())
         if not self._loads:
             self._opened_ms = now_ms
         self._bytes += len(load.members.joined) + (COMMA if self._loads else 0)
         self._events += load.members.count
         self._loads.append(load)
-        if self._events == self._capacity.max_events:
+        if self._events >= self.capacity.max_events:
             closed.append(self._close())
         return closed
 

@@ -66,11 +66,12 @@ class Sender:
             async with asyncio.timeout(self._timeout_s):  # of the whole answer, which a slow drip would never reach
                 return await self._exchange(body, key)
         except TimeoutError:
-            return Answer(None, failure=f"no answer within {self._timeout_s:g} s")
+            return Answer(None, failure=f"no answer within {self._timeout_s:g} s", timed_out=True)
         except Exception as error:  # whatever it is, also a fault of ours: counted and retried like a 5xx
             cause = error.__cause__ or error
             words = f"{type(cause).__name__}: {cause}".rstrip(": ").replace(self._secret or "\0", "***")
-            return Answer(None, failure=words, reached=not isinstance(cause, _NOT_SENT))
+            reached, timed_out = not isinstance(cause, _NOT_SENT), isinstance(cause, TimeoutError)
+            return Answer(None, failure=words, reached=reached, timed_out=timed_out)
 
     async def _exchange(self, body: bytes, key: str) -> Answer:
         async with self._client.stream("POST", self._url, content=body, headers={"idempotency-key": key}) as response:

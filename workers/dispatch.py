@@ -3,13 +3,16 @@
 import asyncio
 import random
 import time
-from collections import Counter, deque
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from typing import Protocol
 
 from forwarder.log import get_logger
+from forwarder.queue.histograms import REQUEST_MS
 from forwarder.settings import Upstream
 from workers.backoff import delay_s, retry_after_s
-from workers.batch import Batch, Piece
+from workers.batch import Batch, Capacity, Piece
 from workers.outcome import Outcome, Ruling
 from workers.session import HandBack, Session
 from workers.verdict import Answer, Delivered, Retry, Stop, Verdict, classify
@@ -22,14 +25,52 @@ class Poster(Protocol):
         """Send it under this Idempotency-Key."""
 
 
+class Passage(Protocol):
+    """The right to send one request."""
+
+    probe: bool
+
+    def note(self, verdict: Verdict, seconds: float) -> None:
+        """Tell the fleet what came of it."""
+
+
 class Gate(Protocol):
-    """Open unless the destination is paused."""
+    """Lets requests pass: as many at once as the destination takes, none while it is paused."""
 
-    async def passed(self) -> None:
-        """Wait until it is open."""
+    @property
+    def is_open(self) -> bool:
+        """Whether the destination is believed to be well."""
 
-    async def close(self, reason: str) -> None:
-        """Pause the destination for everybody."""
+    @property
+    def capacity(self) -> Capacity:
+        """What fits into one request, as far as is known."""
+
+    def passage(self, piece: Piece) -> AbstractAsyncContextManager[Passage]:
+        """Wait until a piece may be sent; it is sent inside."""
+
+
+class Journal(Protocol):
+    """Notes what is about to be sent, where the next drain finds it."""
+
+    async def begin(self, outcome: Outcome) -> None:
+        """Note it; raises HandBack when the batch is not ours any more."""
+
+
+class Room(Protocol):
+    """Where batches are held."""
+
+    def resting(self) -> AbstractAsyncContextManager[None]:
+        """While a batch waits for its next try, a fresh one may take its place."""
+
+
+@contextmanager
+def _ambiguous_when_cancelled(piece: Piece, outcome: Outcome) -> Iterator[None]:
+    """What is under way at the hard end of a session may still arrive."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        outcome.tally["ambiguous"] += piece.count
+        raise
 
 
 class Dispatcher:
@@ -38,16 +79,21 @@ class Dispatcher:
     Args:
         upstream: how often and how long to try.
         poster: sends a body once.
-        gate: closed while the destination is paused.
+        gate: lets requests pass.
+        journal: notes what is about to be sent.
+        room: where the batches are held.
         session: ends waiting when the drain ends.
     """
 
-    def __init__(self, upstream: Upstream, poster: Poster, gate: Gate, session: Session) -> None:
+    def __init__(
+        self, upstream: Upstream, session: Session, *, poster: Poster, gate: Gate, journal: Journal, room: Room
+    ) -> None:
         self._upstream = upstream
         self._poster = poster
         self._gate = gate
+        self._journal = journal
+        self._room = room
         self._session = session
-        self._permits = asyncio.Semaphore(upstream.concurrency_max)
         self._log = get_logger()
 
     async def dispatch(self, batch: Batch) -> Outcome:
@@ -57,56 +103,78 @@ class Dispatcher:
         as ambiguous.
         """
         outcome = Outcome(batch)
-        pieces = deque([batch.whole()])
-        while pieces:
-            piece = pieces.popleft()
-            try:
-                ruling = await self._insist(piece, outcome)
-            except (HandBack, asyncio.CancelledError) as end:
-                outcome.rest = [piece, *pieces]
-                if isinstance(end, asyncio.CancelledError):
-                    outcome.tally["ambiguous"] += piece.count
-                return outcome
-            pieces.extend(outcome.note(piece, ruling))
-            if outcome.hopeless:
-                outcome.refusals += [ruling.refusal(left, "unproven") for left in pieces]
-                break
+        outcome.pieces.extend(batch.pieces(self._gate.capacity))
+        try:
+            while (pieces := outcome.next_pieces()) and not outcome.rest:
+                if len(pieces) == 1:
+                    await self._see_through(pieces[0], outcome)
+                else:
+                    async with asyncio.TaskGroup() as group:
+                        for piece in pieces:
+                            group.create_task(self._see_through(piece, outcome))
+        except asyncio.CancelledError:
+            pieces = []
+        outcome.leave(pieces if outcome.rest else ())
         return outcome
+
+    async def _see_through(self, piece: Piece, outcome: Outcome) -> None:
+        """Bring a piece to its ruling, or leave it."""
+        try:
+            outcome.note(piece, await self._insist(piece, outcome))
+        except HandBack:
+            outcome.rest.append(piece)
+        except asyncio.CancelledError:
+            outcome.rest.append(piece)
+            raise
 
     async def _insist(self, piece: Piece, outcome: Outcome) -> Ruling:
         """Try until there is an answer that is not `try again later`, or the tries are spent."""
-        began = time.monotonic()
-        attempt = 0
+        attempt = 0 if outcome.rejections else outcome.batch.attempts  # what was cut is another request
         while True:
             attempt += 1
-            await self._gate.passed()
-            async with self._permits:
-                self._session.go_on()
-                answer = await self._poster.post(piece.body, piece.key)
-            verdict = classify(answer)
-            self._count(piece, answer, verdict, outcome.tally)
+            outcome.attempts = max(outcome.attempts, attempt)
+            answer, verdict, probe = await self._try(piece, outcome)
+            outcome.status = answer.status
             if isinstance(verdict, Stop):
                 attempt -= 1  # the destination's fault: no try is burnt
-                await self._gate.close(verdict.error)
-            elif not isinstance(verdict, Retry) or self._spent(attempt, time.monotonic() - began):
-                return Ruling(verdict, answer.status, attempt)
+            elif isinstance(verdict, Retry) and (probe or not self._spent(attempt, outcome.batch)):
+                outcome.tally["retries"] += 1
+                attempt -= probe  # which was sent to see whether an outage is over
+                if self._gate.is_open:  # else all wait, until it opens
+                    await self._back_off(piece, verdict, attempt, outcome)
             else:
-                await self._back_off(piece, verdict, attempt, outcome.tally)
+                return Ruling(verdict, answer.status, attempt)
 
-    def _spent(self, attempt: int, age_s: float) -> bool:
+    async def _try(self, piece: Piece, outcome: Outcome) -> tuple[Answer, Verdict, bool]:
+        async with self._gate.passage(piece) as passage:
+            self._session.go_on()
+            await self._journal.begin(outcome)
+            began = time.monotonic()
+            with _ambiguous_when_cancelled(piece, outcome):
+                answer = await self._poster.post(piece.body, piece.key)
+            seconds = time.monotonic() - began
+            verdict = classify(answer)
+            passage.note(verdict, seconds)
+        self._count(piece, answer, verdict, seconds, outcome.tally)
+        return answer, verdict, passage.probe
+
+    def _spent(self, attempt: int, batch: Batch) -> bool:
+        age_s = time.time() - batch.queued_ms / 1000
         return attempt >= self._upstream.retry_max_attempts or age_s > self._upstream.retry_max_age_s
 
-    async def _back_off(self, piece: Piece, verdict: Retry, attempt: int, tally: Counter[str]) -> None:
+    async def _back_off(self, piece: Piece, verdict: Retry, attempt: int, outcome: Outcome) -> None:
         settings = self._upstream
         asked_s = retry_after_s(verdict.retry_after, time.time(), settings.retry_after_max_s)
         wait_s = delay_s(attempt, settings.retry_base_ms, settings.retry_max_ms, random.random(), asked_s)  # noqa: S311 - jitter
-        tally["retries"] += 1
         self._log.info("retry", batch=piece.key, attempt=attempt, cause=verdict.cause, wait_s=round(wait_s, 3))
-        await self._session.sleep(wait_s)
+        whole = piece.count == outcome.batch.count
+        async with self._room.resting() if whole else nullcontext():
+            await self._session.sleep(wait_s)
 
-    def _count(self, piece: Piece, answer: Answer, verdict: Verdict, tally: Counter[str]) -> None:
+    def _count(self, piece: Piece, answer: Answer, verdict: Verdict, seconds: float, tally: Counter[str]) -> None:
         tally["requests"] += 1
         tally[f"requests:{answer.status or 'none'}"] += 1
+        REQUEST_MS.observe(tally, seconds * 1000)
         if isinstance(verdict, Retry) and verdict.ambiguous:
             tally["ambiguous"] += piece.count
         if isinstance(verdict, Delivered) and verdict.ids not in (None, piece.count):

@@ -7,6 +7,7 @@ worker stops or died; what has no outcome by then stays pending, and the next dr
 
 import asyncio
 import contextlib
+import time
 
 from redis.exceptions import RedisError
 
@@ -16,20 +17,19 @@ from forwarder.queue.connection import AWAY, AsyncClient, connect_async
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import run_async
 from forwarder.settings import Settings
+from workers.account import account
 from workers.batch import Batch
 from workers.delivery import Sender
 from workers.dispatch import Dispatcher
-from workers.gate import PauseGate
+from workers.gate import Gate
 from workers.intake import Intake
-from workers.outcome import Outcome
-from workers.patience import patiently
+from workers.journal import Journal
+from workers.room import Room
 from workers.session import HandBack, Session
-from workers.settle import settlement
 from workers.sweep import Sweep
 
 BEAT_S = 1.0
-HELD_PER_PERMIT = 2
-"""Batches held at most, per request that may be in flight; those beyond wait for their next try."""
+HURRY_SEEN_WITHIN_S = 0.1
 YIELD_AFTER_S = 5.0
 """A drain gives way to jobs for which no worker is free, but not before it has run so long."""
 
@@ -44,20 +44,23 @@ class Drain:
         self._client = client
         self._sweep = sweep
         self._keys = Keys(session.destination, prefix=settings.key_prefix)
-        self._gate = PauseGate(client, self._keys, session, upstream.pause_s)
+        self._gate = Gate(client, self._keys, session, upstream)
+        self._room = Room(session, lambda: self._gate.share)
+        self._journal = Journal(client, self._keys, session)
         self._intake = Intake(client, self._keys, session, self._gate, settings)
-        self._dispatcher = Dispatcher(upstream, sender, self._gate, session)
-        self._room = asyncio.Semaphore(upstream.concurrency_max * HELD_PER_PERMIT)
+        self._dispatcher = Dispatcher(
+            upstream, session, poster=sender, gate=self._gate, journal=self._journal, room=self._room
+        )
         self._finished = asyncio.Event()
         self._in_flight: set[asyncio.Task[None]] = set()
         self._log = get_logger()
 
     async def run(self) -> None:
         """Read, coalesce, deliver and settle until the session is over."""
+        following = asyncio.create_task(self._gate.run(self._finished))
         try:
-            await self._gate.refresh()
             async for batch in self._intake.batches():
-                await self._make_room()
+                await self._room.enter(batch)
                 task = asyncio.create_task(self._forward(batch))
                 self._in_flight.add(task)
                 task.add_done_callback(self._in_flight.discard)
@@ -66,52 +69,46 @@ class Drain:
         finally:
             await self._finish()
             self._finished.set()
-
-    async def _make_room(self) -> None:
-        if self._room.locked():
-            await self._session.unless_over(self._room.acquire())
-        else:
-            await self._room.acquire()
-        self._session.in_flight += 1
+            self._gate.hurry()
+            await following
 
     async def _forward(self, batch: Batch) -> None:
+        began = time.monotonic()
         try:
             outcome = await self._dispatcher.dispatch(batch)
+            account(outcome, time.monotonic() - began, time.time_ns() // 1_000_000)
             if outcome.tally or not outcome.undecided:
-                await patiently(self._session, lambda: run_async(self._client, settlement(self._keys, outcome)))
-            self._log_outcome(outcome)
+                await self._journal.settle(outcome)
         except HandBack:
             self._log.info("not_settled", batch=batch.id, events=batch.count, next="the next drain tries them again")
         except Exception:  # whatever our own fault is, the batch stays pending and the next drain tries it
             self._log.exception("batch_failed", batch=batch.id, next="left pending for the next drain")
             self._session.end("a batch failed")
         finally:
-            self._session.in_flight -= 1
-            self._room.release()
-
-    def _log_outcome(self, outcome: Outcome) -> None:
-        batch, left = outcome.batch, sum(piece.count for piece in outcome.rest)
-        if left:
-            self._log.info("handed_back", batch=batch.id, events=left, next="the next drain takes them over")
-        if left < batch.count:
-            self._log.debug("settled", batch=batch.id, events=batch.count - left, refused=outcome.refused)
+            self._intake.settled(batch)
+            self._room.leave(batch)
 
     async def _finish(self) -> None:
         """Let what is in flight come to its outcome; what has none in time is handed back.
 
-        Who asked to stop is waiting, so that the grace is all there is; else a request has its usual time.
+        Who asked to stop is waiting, so that the grace is all there is, and nothing when they asked twice; else a
+        request has its usual time.
         """
         self._session.end("the intake ended")
+        self._gate.hurry()
         upstream = self._settings.upstream(self._session.destination)
         wait_s = self._settings.shutdown_grace_s if self._session.hurried else upstream.request_timeout_s
-        if self._in_flight:
-            _, late = await asyncio.wait(self._in_flight, timeout=wait_s)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        deadline = time.monotonic() + wait_s
+        while self._in_flight and time.monotonic() < deadline and not self._session.at_once:
+            step_s = min(HURRY_SEEN_WITHIN_S, deadline - time.monotonic())
+            await asyncio.wait(self._in_flight, timeout=max(0.0, step_s))
+        late = list(self._in_flight)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
     async def beat(self) -> None:
-        """About once a second: keep the lease, follow the pause, wake other drains, see whether the session is over.
+        """About once a second: keep the lease, wake other drains, see whether the session is over.
 
         Ends with `run`, by a flag: redis-py may turn a cancellation in mid-command into an error of its own.
         """
@@ -132,7 +129,6 @@ class Drain:
         keep = lease.keep(self._keys, session.slot, session.token, self._settings.lease_ttl_s)
         if not await run_async(self._client, keep):
             session.end("another drain holds the lease")
-        await self._gate.refresh()
         try:
             await asyncio.to_thread(self._sweep.run)
             jobs_wait = session.age_s > YIELD_AFTER_S and await asyncio.to_thread(self._sweep.jobs_wait)
@@ -160,5 +156,5 @@ async def drain(settings: Settings, session: Session, sweep: Sweep) -> None:
             finally:
                 await beat  # before the lease is given, or it could take it again
                 with contextlib.suppress(*AWAY):  # then it runs out by itself
-                    await run_async(client, lease.give(keys, session.slot, session.token))
+                    await run_async(client, lease.leave(keys, session.slot, session.token))
                 log.info("drain_ended", reason=session.reason, seconds=round(session.age_s, 1))

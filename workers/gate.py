@@ -1,58 +1,229 @@
-"""The gate of a destination, as one drain sees it: closed while the destination is paused, for the whole fleet."""
+"""The gate of a destination: how many requests may be under way, and none while it is paused; one for the whole fleet.
+
+What requests met is reported about five times a second, and at once when something went wrong; the state that comes
+back opens, narrows or closes the gate. While Redis is away the last state holds.
+"""
 
 import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
 
 from forwarder.log import get_logger
-from forwarder.queue.connection import AsyncClient
+from forwarder.queue.connection import AWAY, AsyncClient
 from forwarder.queue.keys import Keys
-from forwarder.queue.pause import Pause, read_pause, set_pause
+from forwarder.queue.rate import book
 from forwarder.queue.scripts import run_async
+from forwarder.settings import Upstream
+from workers.backoff import retry_after_s
+from workers.batch import Capacity, Piece
+from workers.breaker import Pauses
+from workers.fleet import Fleet
+from workers.flow import Policy
+from workers.patience import patiently
+from workers.permits import Permits
+from workers.report import Reporter
 from workers.session import Session
+from workers.sizing import Extent
+from workers.verdict import Retry, Verdict
+
+REPORT_EVERY_S: Final = 0.2
+QUIET_EVERY_S: Final = 1.0
+"""With nothing to report; well below the silence after which a drain takes no part."""
 
 
-class PauseGate:
-    """Follows the pause in Redis; `refresh` is called about once a second.
+@dataclass(slots=True)
+class Passage:
+    """The right to send one request."""
+
+    gate: "Gate"
+    extent: Extent
+    epoch: int
+    probe: bool = False
+    noted: bool = False
+
+    def note(self, verdict: Verdict, seconds: float) -> None:
+        """Tell the fleet what came of it."""
+        self.noted = True
+        self.gate.note(self, verdict, seconds)
+
+
+class Gate:
+    """Lets the requests of one drain pass; `run` keeps it up to date.
 
     Args:
         client: of the queue.
         keys: of the destination.
-        session: ends waiting at the gate.
-        pause_s: how long a pause set by this drain lasts.
+        session: ends all waiting at the gate.
+        upstream: limits and pauses.
     """
 
-    def __init__(self, client: AsyncClient, keys: Keys, session: Session, pause_s: float) -> None:
+    def __init__(self, client: AsyncClient, keys: Keys, session: Session, upstream: Upstream) -> None:
+        pauses = Pauses(round(upstream.pause_min_s * 1000), round(upstream.pause_max_s * 1000))
+        policy = Policy(upstream.concurrency_max, upstream.concurrency, pauses)
+        self._fleet = Fleet(client, keys, session.token, policy)
         self._client = client
         self._keys = keys
         self._session = session
-        self._pause_s = pause_s
-        self._open = asyncio.Event()
-        self._open.set()
+        self._upstream = upstream
+        self._reporter = Reporter()
+        self._permits = Permits(0)
+        self._alarm = False
+        self._probing = False
+        self._waiting = 0
+        self._turned = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._booking = asyncio.Lock()
         self._log = get_logger()
 
-    async def refresh(self) -> None:
-        """Look at the pause."""
-        self._show(read_pause(await self._client.hgetall(self._keys.pause)))
+    @property
+    def is_open(self) -> bool:
+        """Whether the destination is believed to be well."""
+        return self._fleet.well and not self._alarm and not self._reporter.alarming
+
+    @property
+    def capacity(self) -> Capacity:
+        """What fits into one request: the settings, and what refusals have taught the fleet."""
+        size, upstream = self._fleet.flow.size, self._upstream
+        return Capacity(
+            min(upstream.batch_max_events, size.events or upstream.batch_max_events),
+            min(upstream.batch_max_bytes, size.bytes or upstream.batch_max_bytes),
+        )
+
+    @property
+    def share(self) -> int:
+        """How many requests this drain may have in flight."""
+        return self._permits.limit
+
+    async def run(self, finished: asyncio.Event) -> None:
+        """Keep up to date until the drain has finished, then take leave."""
+        while not finished.is_set():
+            self._wake.clear()
+            with contextlib.suppress(*AWAY):
+                await self.exchange()
+            if self._session.ending.is_set():
+                self._permits.limit = self._upstream.concurrency_max  # who waits for a permit learns that it is over
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._pace_s)
+        with contextlib.suppress(*AWAY):
+            await self._fleet.leave()
+
+    def hurry(self) -> None:
+        """Do not wait for the next turn of `run`."""
+        self._wake.set()
+
+    async def exchange(self) -> None:
+        """Report, and do as the fleet has decided."""
+        self._alarm = self._alarm or self._reporter.alarming
+        wants = self._permits.in_use + self._permits.waiting + 1
+        report = self._reporter.taken(wants=wants, peak=self._permits.take_peak(), waiting=self._waiting > 0)
+        was_open = self._fleet.well
+        try:
+            await self._fleet.tell(report)
+        except AWAY:
+            self._reporter.give_back(report)
+            raise
+        self._alarm = False
+        if report.seen.probe is not None or report.seen.dropped:
+            self._probing = False
+        self._permits.limit = self._fleet.share
+        self._session.paused = not self._fleet.well or self._fleet.share == 0
+        self._say(was_open=was_open)
+        self._turned.set()
+        self._turned = asyncio.Event()
 
     async def passed(self) -> None:
-        """Wait until the destination is not paused.
+        """Wait until the gate is open, or a request may go out as the probe.
 
         Raises:
             HandBack: the session ended first.
         """
-        if not self._open.is_set():
-            await self._session.unless_over(self._open.wait())
+        while not self.is_open and not self._probe_is_due:
+            self._waiting += 1
+            try:
+                await self._session.unless_over(self._turned.wait())
+            finally:
+                self._waiting -= 1
 
-    async def close(self, reason: str) -> None:
-        """Pause the destination for everybody; a pause that is in force stays as it is."""
-        await run_async(self._client, set_pause(self._keys, reason, self._pause_s, replace=False))
-        await self.refresh()
+    @contextlib.asynccontextmanager
+    async def passage(self, piece: Piece) -> AsyncIterator[Passage]:
+        """Wait until a piece may be sent; it is sent inside.
 
-    def _show(self, pause: Pause | None) -> None:
-        if pause and self._open.is_set():
-            self._open.clear()
-            self._session.paused = True
-            self._log.warning("paused", reason=pause.reason, until_ms=pause.until_ms)
-        elif not pause and not self._open.is_set():
-            self._open.set()
-            self._session.paused = False
+        Raises:
+            HandBack: the session ended first.
+        """
+        while True:
+            await self.passed()
+            if not self.is_open:
+                async with self._probe(piece) as passage:
+                    yield passage
+                return
+            async with self._permits:
+                self._session.go_on()
+                await self._wait_for_rate(piece)
+                if self.is_open:
+                    yield self._passage(piece)
+                    return
+
+    def note(self, passage: Passage, verdict: Verdict, seconds: float) -> None:
+        """What came of a request; when the fleet must decide at once, `run` is woken."""
+        asked_s = 0.0
+        if isinstance(verdict, Retry) and verdict.for_all:
+            asked_s = retry_after_s(verdict.retry_after, time.time(), self._upstream.retry_after_max_s)
+        rtt_ms, asked_ms = seconds * 1000, round(asked_s * 1000)
+        self._reporter.note(
+            verdict, passage.extent, rtt_ms, asked_ms=asked_ms, probe=passage.probe, epoch=passage.epoch
+        )
+        if self._reporter.urgent:
+            self._wake.set()
+
+    def drop_probe(self) -> None:
+        """Somebody else may have something to send as the probe; this drain has not."""
+        if self._probe_is_due and not self.is_open:
+            self._probing = True  # until it is reported
+            self._reporter.drop_probe()
+            self._wake.set()
+
+    @property
+    def _probe_is_due(self) -> bool:
+        return self._fleet.may_probe and not self._probing
+
+    @contextlib.asynccontextmanager
+    async def _probe(self, piece: Piece) -> AsyncIterator[Passage]:
+        self._probing = True  # until it is reported
+        passage = self._passage(piece, probe=True)
+        try:
+            yield passage
+        finally:
+            if not passage.noted:
+                self._reporter.drop_probe()
+            self._wake.set()
+
+    def _passage(self, piece: Piece, *, probe: bool = False) -> Passage:
+        return Passage(self, Extent(piece.count, len(piece.body)), self._fleet.flow.limit.epoch, probe)
+
+    async def _wait_for_rate(self, piece: Piece) -> None:
+        requests_per_s, events_per_s = self._upstream.rate_requests_per_s, self._upstream.rate_events_per_s
+        if not requests_per_s and not events_per_s:
+            return
+        async with self._booking:  # one booking at a time: what a session that ends has booked is lost
+            step = book(self._keys, requests_per_s, events_per_s, piece.count)
+            await self._session.sleep(await patiently(self._session, lambda: run_async(self._client, step)))
+
+    @property
+    def _pace_s(self) -> float:
+        busy = self._permits.in_use or self._permits.waiting or self._waiting
+        pace_s = REPORT_EVERY_S if busy else QUIET_EVERY_S
+        pause = self._fleet.pause
+        if pause and pause.until_ms:  # to be there when it ends
+            pace_s = min(pace_s, max(0.01, (pause.until_ms - self._fleet.now_ms) / 1000))
+        return pace_s
+
+    def _say(self, *, was_open: bool) -> None:
+        pause = self._fleet.pause
+        if was_open and pause:
+            self._log.warning("paused", reason=pause.reason, kind=pause.kind, until_ms=pause.until_ms)
+        elif not was_open and self._fleet.well:
             self._log.info("resumed")

@@ -1,31 +1,35 @@
-"""From the stream to batches: read new entries, claim what dead drains left, admit, coalesce."""
+"""From the stream to batches: take over what ended drains left, read new entries, admit, coalesce."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
+from typing import Final, TypeVar
 
 from redis.exceptions import ResponseError
 
 from forwarder.feedback import codec
 from forwarder.log import get_logger
-from forwarder.queue import stream
+from forwarder.queue import in_flight, stream
 from forwarder.queue.connection import AWAY, BLOCK_MAX_MS, AsyncClient
+from forwarder.queue.in_flight import SUSPICIOUS_AFTER, Claimed
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import run_async
 from forwarder.queue.settlement import Recut, recut
 from forwarder.queue.stream import Entry
 from forwarder.settings import Settings
-from workers.admit import admit
-from workers.batch import Batch, Capacity, Coalescer
-from workers.gate import PauseGate
+from workers.admit import admit, quarantine
+from workers.batch import Batch, Capacity, Coalescer, Load
+from workers.gate import Gate
 from workers.patience import patiently
 from workers.session import HandBack, Session
 
-READ_BYTES = 2_097_152
+Reply = TypeVar("Reply")
+
+READ_BYTES: Final = 2_097_152
 """About as much is asked for in one read, judged by the largest entry of the read before."""
-READ_MAX_ENTRIES = 256
+READ_MAX_ENTRIES: Final = 256
 """Also when only small ones were seen: 256 full entries of our own producers have 64 MiB."""
-CLAIM_ENTRIES = 100
-CLAIM_EVERY_S = 1.0
+CLAIM_ENTRIES: Final = 100
+CLAIM_EVERY_S: Final = 1.0
 
 
 class Intake:
@@ -39,7 +43,7 @@ class Intake:
         settings: batch limits, linger, limits of an event.
     """
 
-    def __init__(self, client: AsyncClient, keys: Keys, session: Session, gate: PauseGate, settings: Settings) -> None:
+    def __init__(self, client: AsyncClient, keys: Keys, session: Session, gate: Gate, settings: Settings) -> None:
         upstream = settings.upstream(session.destination)
         self._client = client
         self._keys = keys
@@ -48,9 +52,11 @@ class Intake:
         self._codec = codec(settings.limits)
         self._capacity = Capacity(upstream.batch_max_events, upstream.batch_max_bytes)
         self._coalescer = Coalescer(self._capacity, upstream.batch_linger_ms)
+        self._poison_after = settings.poison_after
         self._largest = READ_BYTES // 16
         self._lost_reply = False
         self._claim_at = 0.0
+        self._suspect: Batch | None = None
         self._log = get_logger()
 
     async def batches(self) -> AsyncIterator[Batch]:
@@ -59,69 +65,118 @@ class Intake:
         Raises:
             HandBack: the session ended while the destination was paused or Redis away.
         """
-        await patiently(self._session, lambda: stream.ensure_group(self._client, self._keys))
+        await patiently(self._session, lambda: run_async(self._client, stream.ensure_group(self._keys)))
         while not self._session.over():
-            for entry in await patiently(self._session, self._entries):
+            claimed = await patiently(self._session, self._claimed)
+            entries = claimed.entries or await patiently(self._session, self._read)
+            for batch in await self._made_of(claimed) if claimed.entries else await self._coalesced(entries):
                 self._session.go_on()
-                for batch in await self._take(entry):
-                    yield batch
+                yield batch
             if due := self._coalescer.due(_now_ms()):
                 yield due
         if not self._session.hurried and (last := self._coalescer.flush()):
             yield last
 
-    async def _take(self, entry: Entry) -> list[Batch]:
-        """Admit an entry; answers the batches that it closes."""
-        admitted = admit(entry, self._codec, self._capacity)
-        if isinstance(admitted, Recut):
-            await patiently(self._session, lambda: self._recut(admitted))
-            return []
-        return self._coalescer.add(admitted, _now_ms())
+    def settled(self, batch: Batch) -> None:
+        """A batch is done with; if it was a suspect, the next one may be taken."""
+        if batch is self._suspect:
+            self._suspect = None
 
-    async def _entries(self) -> list[Entry]:
+    async def _made_of(self, claimed: Claimed) -> list[Batch]:
+        """A batch that an ended drain had begun to send is sent again as it was; a suspect goes alone."""
+        suspicious = claimed.entries[0].deliveries > SUSPICIOUS_AFTER
+        if not claimed.batch and not suspicious:
+            return await self._coalesced(claimed.entries)
+        loads = [load for entry in claimed.entries if (load := await self._admitted(entry))]
+        if not loads:
+            return []
+        batch = Batch(loads, claimed.attempts)
+        if suspicious:
+            self._suspect = batch
+        return [batch]
+
+    async def _coalesced(self, entries: list[Entry]) -> list[Batch]:
+        """The batches that these entries close."""
+        self._coalescer.capacity = self._gate.capacity
+        closed: list[Batch] = []
+        for entry in entries:
+            if load := await self._admitted(entry):
+                closed += self._coalescer.add(load, _now_ms())
+        return closed
+
+    async def _admitted(self, entry: Entry) -> Load | None:
+        """An entry that can travel; None when it had to be settled into others, or buried."""
+        admitted: Load | Recut
+        if entry.deliveries > self._poison_after:
+            admitted = quarantine(entry, self._codec, whole=entry.deliveries > self._poison_after + 1)
+        else:
+            admitted = admit(entry, self._codec, self._capacity)
+        if isinstance(admitted, Load):
+            return admitted
+        await patiently(self._session, lambda: run_async(self._client, recut(self._keys, admitted)))
+        reasons = sorted({letter.reason for letter in admitted.letters})
+        pieces, letters = len(admitted.pieces), len(admitted.letters)
+        self._log.info("recut", entry=entry.id.decode(), pieces=pieces, letters=letters, reasons=reasons)
+        return None
+
+    async def _claimed(self) -> Claimed:
+        await self._ready()
+        if time.monotonic() < self._claim_at:
+            return Claimed()
+        step = in_flight.claim(
+            self._keys, self._session.token, min(CLAIM_ENTRIES, self._room), suspects=self._suspect is None
+        )
+        claimed = await self._heard(run_async(self._client, step))
+        if claimed.entries:
+            self._noticed(claimed.entries)
+            self._log.info("claimed", entries=len(claimed.entries), batch=claimed.batch, attempts=claimed.attempts)
+        else:
+            self._claim_at = time.monotonic() + CLAIM_EVERY_S
+        return claimed
+
+    async def _read(self) -> list[Entry]:
+        await self._ready()
+        wait_ms = max(0, round(min(self._coalescer.wait_ms(_now_ms()), BLOCK_MAX_MS)))
+        reading = stream.read(self._client, self._keys, self._session.token, self._room, wait_ms)
+        try:
+            entries = await self._heard(reading)
+        except ResponseError as error:
+            if "NOGROUP" not in str(error):
+                raise
+            await run_async(self._client, stream.ensure_group(self._keys))  # somebody deleted the stream
+            return []
+        if entries:
+            self._noticed(entries)
+        else:
+            self._gate.drop_probe()  # with nothing to send there is no probe; another drain may have something
+        return entries
+
+    async def _ready(self) -> None:
+        """Nothing is read while the destination is paused, nor after a reply was lost.
+
+        Entries may have been handed to us in that reply without our knowing; the next drain finds them pending.
+        """
         await self._gate.passed()
-        if self._lost_reply:  # entries may have been handed to us without our knowing; the next drain claims them
+        if self._lost_reply:
             await self._client.ping()
             self._session.end("Redis was away")
             raise HandBack
-        entries = await self._claimed() or await self._read()
-        if entries:
-            self._session.busy()
-            self._largest = max(len(entry.body) for entry in entries)
-        return entries
+
+    async def _heard(self, reply: Awaitable[Reply]) -> Reply:
+        try:
+            return await reply
+        except AWAY:
+            self._lost_reply = True
+            raise
+
+    def _noticed(self, entries: list[Entry]) -> None:
+        self._session.busy()
+        self._largest = max(len(entry.body) for entry in entries)
 
     @property
     def _room(self) -> int:
         """How many entries to ask for."""
         return max(1, min(READ_MAX_ENTRIES, READ_BYTES // (self._largest + 1)))
-
-    async def _claimed(self) -> list[Entry]:
-        if time.monotonic() < self._claim_at:
-            return []
-        step = stream.claim(self._keys, self._session.token, min(CLAIM_ENTRIES, self._room))
-        entries = await run_async(self._client, step)
-        if entries:
-            self._log.info("claimed", entries=len(entries))
-        else:
-            self._claim_at = time.monotonic() + CLAIM_EVERY_S
-        return entries
-
-    async def _read(self) -> list[Entry]:
-        wait_ms = max(0, round(min(self._coalescer.wait_ms(_now_ms()), BLOCK_MAX_MS)))
-        try:
-            return await stream.read(self._client, self._keys, self._session.token, self._room, wait_ms)
-        except AWAY:
-            self._lost_reply = True
-            raise
-        except ResponseError as error:
-            if "NOGROUP" not in str(error):
-                raise
-            await stream.ensure_group(self._client, self._keys)  # somebody deleted the stream
-            return []
-
-    async def _recut(self, cut: Recut) -> None:
-        await run_async(self._client, recut(self._keys, cut))
-        self._log.info("recut", entry=cut.entry.id.decode(), pieces=len(cut.pieces), letters=len(cut.letters))
 
 
 def _now_ms() -> float:

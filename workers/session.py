@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
-from workers.stop import STOP
+from workers.stop import HURRY, STOP
 
 
 class HandBack(Exception):  # noqa: N818 - not an error: the batch stays pending, and the next drain takes it over
@@ -24,7 +24,7 @@ class Session:
         idle_s: quiet time after which the session ends.
         longest_s: after which it ends anyway.
         in_flight: batches that have no outcome yet.
-        paused: whether the destination is; what is in flight then waits at the gate.
+        paused: whether nothing can be sent for now; what is in flight then waits at the gate.
         ending: set when it is over; whoever waits, waits for this too.
         reason: why it is over.
     """
@@ -51,6 +51,11 @@ class Session:
     def hurried(self) -> bool:
         """Whether somebody waits for the end."""
         return STOP.is_set() or os.getppid() != self._worker_pid
+
+    @property
+    def at_once(self) -> bool:
+        """Whether they asked twice."""
+        return HURRY.is_set()
 
     def busy(self) -> None:
         """Something was read."""

@@ -4,16 +4,21 @@ from collections import defaultdict
 
 from forwarder.feedback import Members, join
 from forwarder.queue.dead_letters import DeadLetter
+from forwarder.queue.in_flight import record_field
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import Step
 from forwarder.queue.settlement import Settled, Settlement, settle
 from workers.outcome import Outcome, Refusal
 
 
-def settlement(keys: Keys, outcome: Outcome) -> Step[Settled]:
+def settlement(keys: Keys, token: str, outcome: Outcome, *, again: bool = False) -> Step[Settled]:
     """The step that settles all entries of a batch, or counts its requests alone when nothing is known of its events.
 
-    An entry that was handed out before may have been delivered by whoever had it: that is counted as ambiguous.
+    Args:
+        keys: the partition.
+        token: of the drain, which wrote the batch's record.
+        outcome: of the batch.
+        again: the reply to this step was lost before.
     """
     if outcome.undecided:
         return settle(keys, [], outcome.tally)
@@ -26,13 +31,10 @@ def settlement(keys: Keys, outcome: Outcome) -> Step[Settled]:
         for index, events in outcome.batch.by_load(piece):
             put_back[index].append(join(events))
     settlements = [
-        Settlement(load.entry, load.members.count, letters.get(index, ()), put_back.get(index, ()))
+        Settlement(load.entry, load.members.count, letters.get(index, ()), put_back.get(index, ()), outcome.attempts)
         for index, load in enumerate(outcome.batch.loads)
     ]
-    handed_out_before = sum(load.members.count for load in outcome.batch.loads if load.entry.deliveries > 1)
-    if handed_out_before:
-        outcome.tally["ambiguous"] += handed_out_before
-    return settle(keys, settlements, outcome.tally)
+    return settle(keys, settlements, outcome.tally, record=record_field(token, outcome.batch.id), again=again)
 
 
 def _letter(outcome: Outcome, refusal: Refusal, load_index: int, event: bytes) -> DeadLetter:

@@ -5,6 +5,7 @@ import threading
 from types import FrameType
 
 STOP = threading.Event()
+HURRY = threading.Event()
 
 
 def request_stop(_signum: int, _frame: FrameType | None) -> None:

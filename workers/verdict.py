@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from forwarder.queue.dead_letters import ERROR_MAX_LENGTH
+from workers.hints import named_index
 
 _MENDS: Final = {
     401: "the API key is refused; set FORWARDER_API_KEY",
@@ -27,6 +28,10 @@ _REDIRECT_MEND: Final = "the URL redirects, and a key is never sent on; set FORW
 _REFUSED: Final = (400, 409, 422)
 _TOO_LARGE: Final = 413
 _TRANSIENT: Final = (408, 425, 429)
+_OVERLOADED: Final = (429, 503, 504)
+"""What an upstream answers that would rather have fewer requests at once."""
+_WAIT_FOR_ALL: Final = (429, 503)
+"""Their Retry-After is meant for the client as a whole, not for one request (RFC 6585 section 4, RFC 9110 15.6.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,7 @@ class Answer:
         retry_after: the header of that name.
         failure: what went wrong with the connection, when there was no answer.
         reached: whether the upstream may have got the request.
+        timed_out: whether it took too long.
     """
 
     status: int | None
@@ -46,6 +52,7 @@ class Answer:
     retry_after: str | None = None
     failure: str = ""
     reached: bool = True
+    timed_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +70,32 @@ class Retry:
         error: why, in the upstream's words.
         cause: the same without its words, which may quote an event: for the log.
         retry_after: as it asked.
+        for_all: whether that is meant for all requests to the destination.
         ambiguous: whether the upstream may already have the events.
+        pushed_back: whether it would rather have fewer requests at once.
     """
 
     error: str
     cause: str
     retry_after: str | None = None
+    for_all: bool = False
     ambiguous: bool = False
+    pushed_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Some event is refused: cut in two, until it stands alone; then it is a dead letter of this reason."""
+    """Some event is refused: cut in two, until it stands alone; then it is a dead letter of this reason.
+
+    Attributes:
+        error: why, in the upstream's words.
+        reason: of the dead letter.
+        index: the event that the upstream names, from 0; None when it names none.
+    """
 
     error: str
     reason: str = "rejected"
+    index: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,24 +119,35 @@ class _Body(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Body).decode
+_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def classify(answer: Answer) -> Verdict:
     """The verdict on an answer."""
     status = answer.status
     if status is None:
-        return Retry(answer.failure, answer.failure, ambiguous=answer.reached)
+        return Retry(answer.failure, answer.failure, ambiguous=answer.reached, pushed_back=answer.timed_out)
     if 200 <= status < 300:  # noqa: PLR2004 - HTTP's classes are clearer as numbers
         return _classify_success(answer, status)
     if status in _REFUSED:
-        return Cut(describe(answer))
+        return Cut(describe(answer), index=_named(answer))
     if status == _TOO_LARGE:
         return Cut(describe(answer), "too_large")
     if status in _TRANSIENT or status < 300 or status >= 500:  # noqa: PLR2004
-        # a gateway's 502 or 504 may hide a success
-        return Retry(describe(answer), f"HTTP {status}", answer.retry_after, ambiguous=status >= 500)  # noqa: PLR2004
+        return _transient(answer, status)
     mend = _MENDS.get(status, _REDIRECT_MEND if status < 400 else "check the destination's settings")  # noqa: PLR2004
     return Stop(f"HTTP {status}: {mend}")
+
+
+def _transient(answer: Answer, status: int) -> Retry:
+    return Retry(
+        describe(answer),
+        f"HTTP {status}",
+        answer.retry_after,
+        for_all=status in _WAIT_FOR_ALL,
+        ambiguous=status >= 500,  # noqa: PLR2004 - a gateway's 502 or 504 may hide a success
+        pushed_back=status in _OVERLOADED,
+    )
 
 
 def _classify_success(answer: Answer, status: int) -> Verdict:
@@ -129,7 +158,7 @@ def _classify_success(answer: Answer, status: int) -> Verdict:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _unknown_body(status)
     if body.status == "failure":
-        return Cut(describe(answer))
+        return Cut(describe(answer), index=_named(answer))
     ids = body.feedback_ids if body.feedback_ids is not None else body.feedback_id
     if body.status != "success" and ids is None:
         return _unknown_body(status)
@@ -139,6 +168,13 @@ def _classify_success(answer: Answer, status: int) -> Verdict:
 def _unknown_body(status: int) -> Retry:
     problem = f"HTTP {status} with a body that is not the API's"
     return Retry(problem, problem, ambiguous=True)
+
+
+def _named(answer: Answer) -> int | None:
+    try:
+        return named_index(_decode_object(answer.body))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def describe(answer: Answer) -> str:

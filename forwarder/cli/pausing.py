@@ -12,7 +12,7 @@ def pause(destination: str, reason: str, duration: str | None, *, as_json: bool)
     seconds = None if duration is None else parse_duration_s(duration)
     with open_queue() as queue:
         keys = queue.keys(destination)
-        run(queue.client, set_pause(keys, reason, seconds, replace=True))
+        run(queue.client, set_pause(keys, reason, seconds))
         begun = get_pause(queue.client, keys)
     until_ms = begun.until_ms if begun else None
     if as_json:

@@ -18,6 +18,7 @@ from redis.exceptions import (
     BusyLoadingError,
     NoPermissionError,
     OutOfMemoryError,
+    ReadOnlyError,
     RedisError,
     ResponseError,
 )
@@ -35,8 +36,8 @@ AsyncClient = redis.asyncio.Redis
 BLOCK_MAX_MS: Final = 1_000
 """Longest blocking read; well under any read timeout, which would otherwise break it off."""
 
-AWAY: Final = (RedisConnectionError, RedisTimeoutError, BusyLoadingError)
-"""What a client raises while the server is away; it may come back."""
+AWAY: Final = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, ReadOnlyError)
+"""What a client raises while the server is away, is loading its file, or was made a replica; it may come back."""
 
 _RETRIES: Final = 3
 _BACKOFF_BASE_S: Final = 0.05

@@ -12,8 +12,9 @@ ERROR_MAX_LENGTH: Final = 500
 PAGE: Final = 500
 """Letters per round trip of a scan, a replay or a purge."""
 
-REASONS: Final = ("rejected", "unproven", "too_large", "exhausted", "invalid")
-"""`unproven`: of a batch of which nothing was accepted, sent only together with others when the probing ended."""
+REASONS: Final = ("rejected", "unproven", "too_large", "exhausted", "invalid", "poison")
+"""`unproven`: of a batch of which nothing was accepted, sent only together with others when the probing ended.
+`poison`: of an entry that was handed out too often without ever being settled."""
 LETTER_FIELDS: Final = (
     *("body", "reason", "status", "error", "attempts", "at", "source", "batch", "entry", "replays"),
 )

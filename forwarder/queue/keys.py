@@ -2,12 +2,15 @@
 
 | key | type | contents | written by |
 |---|---|---|---|
-| `feedback:{default.0}:events` | stream, group `forwarder` | the queue: `body`, and optionally `source`, `at`, `replays`, `events` | producers (XADD, append), replay, settle (what it puts back); deleted by settle |
+| `feedback:{default.0}:events` | stream, group `forwarder` | the queue: `body`, and optionally `source`, `at`, `replays`, `events`; `attempts` and `queued` when put back | producers (XADD, append), replay, settle (what it puts back); deleted by settle |
 | `feedback:{default.0}:dead` | stream | dead letters, one event each, fields of `dead_letters.LETTER_FIELDS` | settle; deleted by replay, purge |
 | `feedback:{default.0}:ledger` | hash | the counters of `ledger` | every script, in the step that it counts |
 | `feedback:{default.0}:lease:N` | string with TTL | drain slot N is taken: the holder's token, which is also its consumer's name, or `promised` | wake, lease |
+| `feedback:{default.0}:batches` | hash | per batch in flight, as `TOKEN/ID`: attempts, ambiguous events so far, events, ids of its entries; `TOKEN/` of a drain that ended in order and left entries pending | begin, claim, leave; deleted by settle, claim |
 | `feedback:{default.0}:chunk:ID` | string with TTL | the entry that append ID became, so that a retried append is stored once | append |
-| `feedback:{default}:pause` | hash, with TTL unless paused by hand | `reason`, `since`, `until` (ms): nobody sends to this destination | pause |
+| `feedback:{default}:pause` | hash, with TTL unless paused by hand | `reason`, `kind`, `since`, `until` (ms): nobody sends to this destination | pause, flow |
+| `feedback:{default}:flow` | string, JSON, with TTL | what the fleet has learned of the destination: breaker, concurrency limit, size that fits (`flow`) | flow |
+| `feedback:{default}:rate` | hash with TTL | when the next request and the next event may be sent (µs) | rate |
 
 All keys of a partition share one hash tag, so that each atomic step touches one cluster slot. The field `events` of an
 entry is its number of events, and says that the append counted them as accepted; producers that use plain XADD leave it
@@ -58,6 +61,11 @@ class Keys:
         """All drain slots that any worker may use, whatever its own FORWARDER_MAX_DRAINS."""
         return [self.lease(slot) for slot in range(SLOTS)]
 
+    @property
+    def batches(self) -> str:
+        """The batches in flight."""
+        return self._of_partition("batches")
+
     def chunk(self, chunk_id: str) -> str:
         """The trace of an append."""
         return self._of_partition(f"chunk:{chunk_id}")
@@ -65,4 +73,17 @@ class Keys:
     @property
     def pause(self) -> str:
         """The pause of the destination, one for all its partitions."""
-        return f"{self.prefix}{{{self.destination}}}:pause"
+        return self._of_destination("pause")
+
+    @property
+    def flow(self) -> str:
+        """What the fleet has learned of the destination."""
+        return self._of_destination("flow")
+
+    @property
+    def rate(self) -> str:
+        """The rate limit's clock."""
+        return self._of_destination("rate")
+
+    def _of_destination(self, name: str) -> str:
+        return f"{self.prefix}{{{self.destination}}}:{name}"

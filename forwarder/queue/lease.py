@@ -57,9 +57,12 @@ def keep(keys: Keys, slot: int, token: str, ttl_s: float) -> Step[bool]:
     return Step("keep_lease", [keys.lease(slot)], [token, _ms(ttl_s)], bool)
 
 
-def give(keys: Keys, slot: int, token: str) -> Step[bool]:
-    """Give the lease back."""
-    return Step("give_lease", [keys.lease(slot)], [token], bool)
+def leave(keys: Keys, slot: int, token: str) -> Step[bool]:
+    """End in order: give the lease back, and say that what is still pending was left on purpose.
+
+    Returns (the step's answer): whether the lease was still ours.
+    """
+    return Step("leave", [keys.lease(slot), keys.events, keys.batches], [token, GROUP], bool)
 
 
 def _ms(seconds: float) -> int:

@@ -16,24 +16,25 @@ class Pause:
         reason: one line for the operator, with the mend.
         since_ms: when it began (ms since 1970).
         until_ms: when it ends by itself; None when it was set by hand, until `forwarder resume`.
+        kind: `settings` when a mend of our settings may end it, `upstream` when only the upstream can, else `hand`.
     """
 
     reason: str
     since_ms: int
     until_ms: int | None
+    kind: str = "hand"
 
 
-def set_pause(keys: Keys, reason: str, seconds: float | None, *, replace: bool) -> Step[bool]:
-    """Pause the destination.
+def set_pause(keys: Keys, reason: str, seconds: float | None) -> Step[bool]:
+    """Pause the destination by hand, in place of a pause that is in force; drains set theirs with the flow.
 
     Args:
         keys: of the destination.
         reason: one line for the operator.
         seconds: how long; None until it is ended by hand.
-        replace: end a pause that is in force; without, it stays, and the answer is False.
     """
     length_ms: str | int = "" if seconds is None else max(1, round(seconds * 1000))
-    return Step("pause", [keys.pause], [reason, length_ms, int(replace)], bool)
+    return Step("pause", [keys.pause], [reason, length_ms], bool)
 
 
 def end_pause(client: Client, keys: Keys) -> bool:
@@ -52,4 +53,5 @@ def read_pause(fields: Any) -> Pause | None:  # noqa: ANN401 - redis-py types a 
         return None
     until = fields.get(b"until", b"")
     reason = fields.get(b"reason", b"no reason given").decode("utf-8", "replace")
-    return Pause(reason, int(fields.get(b"since", 0)), int(until) if until else None)
+    kind = fields.get(b"kind", b"hand").decode("utf-8", "replace")
+    return Pause(reason, int(fields.get(b"since", 0)), int(until) if until else None, kind)

@@ -23,12 +23,14 @@ class Settlement:
         events: how many it really has.
         letters: the dead among them.
         put_back: those without an outcome, in pieces that become entries of their own.
+        attempts: to send what is put back, so far.
     """
 
     entry: Entry
     events: int
     letters: Sequence[DeadLetter] = ()
     put_back: Sequence[Members] = ()
+    attempts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +46,37 @@ class Settled:
     lost_events: int
 
 
-def settle(keys: Keys, settlements: Sequence[Settlement], tally: Mapping[str, int]) -> Step[Settled]:
+def settle(
+    keys: Keys, settlements: Sequence[Settlement], tally: Mapping[str, int], *, record: str = "", again: bool = False
+) -> Step[Settled]:
     """Acknowledge, delete, bury, put back and count, in one step.
 
     Args:
         keys: the partition.
         settlements: what is done with; may be empty, when only the tally is to be counted.
         tally: further counters and their increments.
+        record: the field of the batch's record, which goes with it; empty for what was never sent.
+        again: the reply to the same step was lost; when it had been carried out, nothing is counted again.
     """
     letters = [(index, letter) for index, one in enumerate(settlements, 1) for letter in one.letters]
-    pieces = [(index, one.entry, piece) for index, one in enumerate(settlements, 1) for piece in one.put_back]
+    pieces = [(index, one, piece) for index, one in enumerate(settlements, 1) for piece in one.put_back]
     args: list[Argument] = [GROUP, len(settlements)]
     args.append(",".join([str(one.entry.claimed) for one in settlements]))
     args.append(",".join([str(one.events) for one in settlements]))
-    args += [len(tally) * 2, len(letters), len(pieces)]
+    args += [len(tally) * 2, len(letters), len(pieces), record, int(again)]
     args += [one.entry.id for one in settlements]
     for name, increment in tally.items():
         args += [name, increment]
     for index, letter in letters:
         args += [index, *letter.values()]
-    for index, entry, piece in pieces:
-        body = b"[" + piece.joined + b"]"
-        args += [index, piece.count, body, entry.at_ms, entry.source, entry.replays]
-    return Step("settle", [keys.events, keys.ledger, keys.dead], args, lambda reply: Settled(*reply))
+    for index, one, piece in pieces:
+        args += [index, piece.count, b"[" + piece.joined + b"]", *_kept(one)]
+    return Step("settle", [keys.events, keys.ledger, keys.dead, keys.batches], args, lambda reply: Settled(*reply))
+
+
+def _kept(one: Settlement) -> list[Argument]:
+    """What an entry that is put back keeps of the one that it came in."""
+    return [one.entry.at_ms, one.entry.source, one.entry.replays, one.attempts, one.entry.queued_ms]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,4 +95,4 @@ class Recut:
 
 def recut(keys: Keys, cut: Recut) -> Step[Settled]:
     """Replace an entry by smaller ones, and bury its invalid events."""
-    return settle(keys, [Settlement(cut.entry, cut.events, cut.letters, cut.pieces)], {})
+    return settle(keys, [Settlement(cut.entry, cut.events, cut.letters, cut.pieces, cut.entry.attempts)], {})

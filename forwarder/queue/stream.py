@@ -1,11 +1,9 @@
-"""The events stream: append, read, claim; each one round trip, and each atomic. `settlement` has its other end."""
+"""The events stream: append and read, each one round trip and atomic. `settlement` has its other end."""
 
 import secrets
 import time
 from dataclasses import dataclass
 from typing import Any, Final
-
-from redis.exceptions import ResponseError
 
 from forwarder.errors import QueueFull
 from forwarder.feedback import Members
@@ -57,6 +55,16 @@ class Entry:
         """How often the events were replayed."""
         return _integer(self.fields.get(b"replays"), 0)
 
+    @property
+    def attempts(self) -> int:
+        """Tries to send the events before they were put back."""
+        return _integer(self.fields.get(b"attempts"), 0)
+
+    @property
+    def queued_ms(self) -> int:
+        """When the events came onto the queue, for the last time by a producer or a replay."""
+        return _integer(self.fields.get(b"queued"), 0) or _integer(self.id.partition(b"-")[0], 0)
+
 
 def new_chunk_id() -> str:
     """Names one append, so that it can be repeated after a lost reply and is stored once."""
@@ -86,13 +94,9 @@ def append(
     return Step("append", [keys.events, keys.ledger, keys.chunk(chunk_id)], args, read)
 
 
-async def ensure_group(client: AsyncClient, keys: Keys) -> None:
+def ensure_group(keys: Keys) -> Step[bool]:
     """Create the stream's group when it is missing; it begins with the first entry there is."""
-    try:
-        await client.xgroup_create(keys.events, GROUP, id="0", mkstream=True)
-    except ResponseError as error:
-        if "BUSYGROUP" not in str(error):
-            raise
+    return Step("group", [keys.events], [GROUP], bool)
 
 
 async def read(client: AsyncClient, keys: Keys, consumer: str, count: int, block_ms: int) -> list[Entry]:
@@ -102,19 +106,6 @@ async def read(client: AsyncClient, keys: Keys, consumer: str, count: int, block
         return []
     pairs = reply[0][1] if isinstance(reply, list) else next(iter(reply.values()))[0]
     return [Entry(entry_id, fields) for entry_id, fields in pairs]
-
-
-def claim(keys: Keys, consumer: str, count: int) -> Step[list[Entry]]:
-    """Take over what dead drains left pending."""
-    return Step("claim", [keys.events, *keys.leases], [GROUP, consumer, count], _read_claimed)
-
-
-def _read_claimed(reply: list[Any]) -> list[Entry]:
-    return [Entry(entry_id, _record(flat), int(times)) for entry_id, flat, times in reply]
-
-
-def _record(flat: list[bytes]) -> dict[bytes, bytes]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _integer(digits: bytes | None, default: int) -> int:

@@ -12,7 +12,6 @@ from forwarder.queue.connection import connect
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.keys import GROUP, Keys
 from forwarder.queue.ledger import Snapshot, snapshot
-from forwarder.queue.pause import end_pause, get_pause, set_pause
 from forwarder.queue.scripts import Step, run
 from forwarder.queue.settlement import Recut, Settled, Settlement, recut
 from forwarder.queue.stream import Entry
@@ -135,6 +134,29 @@ def test_an_entry_is_settled_and_counted_once_whoever_settles_first(client: Redi
     assert (taken["delivered"], taken["dead_lettered"], taken["ambiguous"]) == (6, 1, 2)
 
 
+def test_a_settle_whose_reply_was_lost_can_be_repeated_and_counts_once(client: Redis) -> None:
+    run(client, append(2))
+    entries = pending_read(client, "token")
+    client.hset(KEYS.batches, "token/b1", b"1 0 2 " + entries[0].id)
+    done = [Settlement(entries[0], 2, [letter()])]
+    first = settlement.settle(KEYS, done, {"requests": 1, "ambiguous": 2}, record="token/b1")
+    assert run(client, first).entries == 1
+    again = settlement.settle(KEYS, done, {"requests": 1, "ambiguous": 2}, record="token/b1", again=True)
+    assert run(client, again) == Settled(0, 0)
+    taken = books(client)
+    assert (taken["requests"], taken["ambiguous"], taken["delivered"], taken.dead) == (1, 2, 1, 1)
+    assert client.hgetall(KEYS.batches) == {}
+
+
+def test_a_settle_that_is_repeated_because_it_never_arrived_counts(client: Redis) -> None:
+    run(client, append(2))
+    entries = pending_read(client, "token")
+    client.hset(KEYS.batches, "token/b1", b"1 0 2 " + entries[0].id)
+    step = settlement.settle(KEYS, [Settlement(entries[0], 2)], {"requests": 1}, record="token/b1", again=True)
+    assert run(client, step).entries == 1
+    assert (books(client)["requests"], books(client)["delivered"]) == (1, 2)
+
+
 def test_settling_more_entries_than_lua_can_unpack_at_once(client: Redis) -> None:
     with client.pipeline(transaction=False) as many:
         for _ in range(2_500):
@@ -150,37 +172,6 @@ def test_settling_more_entries_than_lua_can_unpack_at_once(client: Redis) -> Non
 def test_a_tally_can_be_counted_without_entries(client: Redis) -> None:
     assert run(client, settle([], requests=3)) == Settled(0, 0)
     assert books(client)["requests"] == 3
-
-
-def test_a_dead_drains_entries_are_claimed_at_once_and_its_consumer_removed(client: Redis) -> None:
-    run(client, append(2))
-    (entry,) = pending_read(client, "dead")
-    step = stream.claim(KEYS, "living", 100)
-    (claimed,) = run(client, step)
-    assert (claimed.id, claimed.body, claimed.deliveries) == (entry.id, entry.body, 2)
-    assert run(client, step) == []
-    assert [consumer["name"] for consumer in client.xinfo_consumers(KEYS.events, GROUP)] == [b"living"]
-
-
-def test_nothing_is_claimed_from_a_drain_that_holds_a_lease(client: Redis) -> None:
-    run(client, append(2))
-    assert run(client, lease.keep(KEYS, 3, "holder", 60))
-    pending_read(client, "holder")
-    assert run(client, stream.claim(KEYS, "other", 100)) == []
-    run(client, lease.give(KEYS, 3, "holder"))
-    assert len(run(client, stream.claim(KEYS, "other", 100))) == 1
-
-
-def test_no_more_is_claimed_than_asked_for(client: Redis) -> None:
-    for _ in range(5):
-        run(client, append(1))
-    pending_read(client, "dead")
-    step = stream.claim(KEYS, "living", 3)
-    assert [len(run(client, step)) for _ in range(3)] == [3, 2, 0]
-
-
-def test_claiming_without_a_stream_finds_nothing(settings: Settings) -> None:
-    assert run(connect(settings), stream.claim(KEYS, "a", 10)) == []
 
 
 def test_recut_replaces_an_entry_and_buries_what_is_invalid(client: Redis) -> None:
@@ -228,8 +219,8 @@ def test_a_promised_slot_is_taken_by_the_drain_that_comes_first(client: Redis) -
 def test_a_lease_belongs_to_one_token(client: Redis) -> None:
     assert run(client, lease.keep(KEYS, 0, "a", 60))
     assert not run(client, lease.keep(KEYS, 0, "b", 60))
-    assert not run(client, lease.give(KEYS, 0, "b"))
-    assert run(client, lease.give(KEYS, 0, "a"))
+    assert not run(client, lease.leave(KEYS, 0, "b"))
+    assert run(client, lease.leave(KEYS, 0, "a"))
     assert run(client, lease.keep(KEYS, 0, "b", 60))
     assert 0 < client.pttl(KEYS.lease(0)) <= 60_000
 
@@ -266,26 +257,6 @@ def test_letters_are_scanned_page_by_page_and_bounded(client: Redis, monkeypatch
     assert dead_letters.last_id(client, KEYS) == letters[-1].id
     assert dead_letters.get(client, KEYS, letters[3].id or "") == letters[3]
     assert dead_letters.get(client, KEYS, "1-1") is None
-
-
-def test_a_pause_by_hand_outlasts_one_by_an_answer(client: Redis) -> None:
-    assert get_pause(client, KEYS) is None
-    assert run(client, set_pause(KEYS, "maintenance", None, replace=True))
-    assert not run(client, set_pause(KEYS, "HTTP 401", 30, replace=False))
-    pause = get_pause(client, KEYS)
-    assert pause
-    assert (pause.reason, pause.until_ms) == ("maintenance", None)
-    assert client.ttl(KEYS.pause) == -1
-    assert end_pause(client, KEYS)
-    assert not end_pause(client, KEYS)
-
-
-def test_a_pause_with_an_end_ends_by_itself(client: Redis) -> None:
-    assert run(client, set_pause(KEYS, "HTTP 401", 30, replace=False))
-    pause = get_pause(client, KEYS)
-    assert pause
-    assert pause.until_ms == pause.since_ms + 30_000
-    assert 29_000 < client.pttl(KEYS.pause) <= 30_000
 
 
 def test_scripts_are_loaded_again_when_the_server_forgot_them(client: Redis) -> None:

@@ -171,10 +171,10 @@ def pieces_of(piece: Piece) -> list[Piece]:
 def test_halves_partition_a_piece_evenly(sizes: list[int]) -> None:
     made = batch(*sizes)
     for piece in pieces_of(made.whole()):
-        assert json.loads(piece.body) == [json.loads(event) for event in made.events[piece.start : piece.stop]]
+        assert json.loads(piece.body) == [json.loads(made.events[index]) for index in piece.indices]
         if piece.count > 1:
             first, second = piece.halves()
-            assert (first.start, first.stop, second.stop) == (piece.start, second.start, piece.stop)
+            assert [*first.indices, *second.indices] == list(piece.indices)
             assert 0 <= second.count - first.count <= 1
 
 

@@ -1,21 +1,27 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forwarder.queue.histograms import REQUEST_MS, is_bucket
 from forwarder.settings import Upstream
 from tests.unit.samples import batch
-from workers.batch import Batch
+from workers.batch import Batch, Capacity, Piece
 from workers.dispatch import Dispatcher
-from workers.outcome import PROBES_MAX, Outcome
-from workers.session import Session
-from workers.verdict import Answer
+from workers.outcome import ABREAST, PROBES_MAX, Outcome
+from workers.session import HandBack, Session
+from workers.verdict import Answer, Stop, Verdict
 
-QUICK = Upstream(retry_base_ms=1, retry_max_ms=1, retry_max_attempts=4)
+ROOMY = Capacity(10_000, 100_000_000)
+AGELESS = 1e12
+"""The samples are years old."""
+QUICK = Upstream(retry_base_ms=1, retry_max_ms=1, retry_max_attempts=4, retry_max_age_s=AGELESS)
 OK = Answer(200, b'{"status":"success"}')
 Script = Callable[[list[str]], Answer]
 """Answers a request from the trace ids of its events."""
@@ -41,27 +47,61 @@ class Upstreamer:
         return [one for _, trace_ids in self.sent if self._script(trace_ids) == OK for one in trace_ids]
 
 
-class Door:
-    """A gate that keeps the reasons for which it was closed."""
+@dataclass
+class Pass:
+    """The right to send one request."""
 
-    def __init__(self, *, opens_by_itself: bool = True) -> None:
-        self.reasons: list[str] = []
-        self.asked = 0
+    door: "Door"
+    probe: bool
+
+    def note(self, verdict: Verdict, seconds: float) -> None:
+        assert seconds >= 0
+        self.door.verdicts.append(verdict)
+        assert len(self.door.verdicts) < 2_000, "a dispatch that never ends"
+
+
+class Door:
+    """A gate that keeps what came of the requests that passed it; `probes` of them are probes."""
+
+    def __init__(self, *, probes: int = 0, holds: Capacity = ROOMY) -> None:
+        self.verdicts: list[Verdict] = []
+        self.is_open = True
+        self.capacity = holds
         self.opened = asyncio.Event()
         self.opened.set()
-        self._opens_by_itself = opens_by_itself
-        self.closed = asyncio.Event()
+        self._probes = probes
 
-    async def passed(self) -> None:
-        self.asked += 1
+    @asynccontextmanager
+    async def passage(self, piece: Piece) -> AsyncIterator[Pass]:
+        assert piece.count
         await self.opened.wait()
+        self._probes -= 1
+        yield Pass(self, probe=self._probes >= 0)
 
-    async def close(self, reason: str) -> None:
-        self.reasons.append(reason)
-        assert len(self.reasons) < 1_000, "a dispatch that never ends"
-        if not self._opens_by_itself:
-            self.opened.clear()
-            self.closed.set()
+
+class Notebook:
+    """Keeps which attempt was about to be made, and how many events may have arrived already."""
+
+    def __init__(self) -> None:
+        self.begun: list[tuple[int, int]] = []
+        self.lost = False
+
+    async def begin(self, outcome: Outcome) -> None:
+        if self.lost:
+            raise HandBack
+        self.begun.append((outcome.attempts, outcome.tally["ambiguous"]))
+
+
+class Chamber:
+    """Counts who rests."""
+
+    def __init__(self) -> None:
+        self.rests = 0
+
+    @asynccontextmanager
+    async def resting(self) -> AsyncIterator[None]:
+        self.rests += 1
+        yield
 
 
 def in_turn(*answers: Answer) -> Script:
@@ -80,13 +120,37 @@ def new_session() -> Session:
     return Session("default", 0, "token", idle_s=5, longest_s=300)
 
 
+def dispatcher(
+    poster: Upstreamer,
+    upstream: Upstream = QUICK,
+    *,
+    door: Door | None = None,
+    session: Session | None = None,
+    notebook: Notebook | None = None,
+    chamber: Chamber | None = None,
+) -> Dispatcher:
+    return Dispatcher(
+        upstream,
+        session or new_session(),
+        poster=poster,
+        gate=door or Door(),
+        journal=notebook or Notebook(),
+        room=chamber or Chamber(),
+    )
+
+
 def dispatched(made: Batch, poster: Upstreamer, upstream: Upstream = QUICK, door: Door | None = None) -> Outcome:
     """Run one dispatch to its end."""
 
     async def run() -> Outcome:
-        return await Dispatcher(upstream, poster, door or Door(), new_session()).dispatch(made)
+        return await dispatcher(poster, upstream, door=door).dispatch(made)
 
     return asyncio.run(run())
+
+
+def counted(outcome: Outcome) -> Counter[str]:
+    """What the requests have earned, without the distribution of their round trips."""
+    return Counter({name: count for name, count in outcome.tally.items() if not is_bucket(name)})
 
 
 def names(indices: Iterable[int]) -> list[str]:
@@ -94,7 +158,7 @@ def names(indices: Iterable[int]) -> list[str]:
 
 
 def refused(outcome: Outcome) -> list[tuple[int, int]]:
-    return [(refusal.piece.start, refusal.piece.stop) for refusal in outcome.refusals]
+    return [(refusal.piece.indices[0], refusal.piece.indices[-1] + 1) for refusal in outcome.refusals]
 
 
 # Delivered
@@ -107,7 +171,8 @@ def test_a_batch_that_is_taken_is_delivered_with_one_request() -> None:
     assert (outcome.refusals, outcome.refused) == ([], 0)
     assert poster.bodies == [made.body]
     assert poster.sent[0][0] == made.id
-    assert outcome.tally == Counter({"requests": 1, "requests:200": 1})
+    assert counted(outcome) == Counter({"requests": 1, "requests:200": 1})
+    assert sum(REQUEST_MS.counts(outcome.tally)) == 1
 
 
 def test_a_retry_has_the_same_key_and_the_same_body() -> None:
@@ -116,7 +181,7 @@ def test_a_retry_has_the_same_key_and_the_same_body() -> None:
     assert outcome.refusals == []
     assert len(set(poster.bodies)) == 1
     assert len({key for key, _ in poster.sent}) == 1
-    assert outcome.tally == Counter(
+    assert counted(outcome) == Counter(
         {"requests": 3, "requests:500": 1, "requests:429": 1, "requests:200": 1, "retries": 2, "ambiguous": 3}
     )
 
@@ -124,7 +189,7 @@ def test_a_retry_has_the_same_key_and_the_same_body() -> None:
 def test_no_answer_is_counted_as_none_and_as_ambiguous_only_when_it_may_have_arrived() -> None:
     lost, unsent = Answer(None, failure="reset"), Answer(None, failure="refused", reached=False)
     outcome = dispatched(batch(4), Upstreamer(in_turn(lost, unsent, OK)))
-    assert outcome.tally == Counter(
+    assert counted(outcome) == Counter(
         {"requests": 3, "requests:none": 2, "requests:200": 1, "retries": 2, "ambiguous": 4}
     )
 
@@ -187,7 +252,7 @@ def test_a_200_that_says_failure_is_cut_like_a_400() -> None:
     failure = Answer(200, b'{"status":"failure","message":"bad"}')
     poster = Upstreamer(lambda trace_ids: failure if "t2" in trace_ids else OK)
     outcome = dispatched(batch(4), poster)
-    assert [(each.piece.start, each.reason, each.status) for each in outcome.refusals] == [(2, "rejected", 200)]
+    assert [(each.piece.indices[0], each.reason, each.status) for each in outcome.refusals] == [(2, "rejected", 200)]
 
 
 def test_a_413_is_halved_until_it_fits_and_nothing_is_refused() -> None:
@@ -204,10 +269,10 @@ def test_spent_attempts_leave_the_batch_exhausted_as_a_whole() -> None:
     poster = Upstreamer(lambda _: Answer(503, b"busy"))
     outcome = dispatched(batch(2, 1), poster)
     (refusal,) = outcome.refusals
-    assert (refusal.piece.start, refusal.piece.stop) == (0, 3)
+    assert list(refusal.piece.indices) == [0, 1, 2]
     assert (refusal.reason, refusal.status, refusal.error) == ("exhausted", 503, "HTTP 503: busy")
     assert refusal.attempts == len(poster.sent) == QUICK.retry_max_attempts
-    assert outcome.tally == Counter({"requests": 4, "requests:503": 4, "retries": 3, "ambiguous": 12})
+    assert counted(outcome) == Counter({"requests": 4, "requests:503": 4, "retries": 3, "ambiguous": 12})
 
 
 def test_a_batch_beyond_its_age_is_not_tried_again() -> None:
@@ -226,7 +291,7 @@ def test_one_piece_can_be_exhausted_while_its_neighbours_are_delivered() -> None
 
     poster = Upstreamer(script)
     outcome = dispatched(batch(3), poster)
-    assert [(each.piece.start, each.reason) for each in outcome.refusals] == [(1, "exhausted")]
+    assert [(each.piece.indices[0], each.reason) for each in outcome.refusals] == [(1, "exhausted")]
     assert poster.delivered == ["t0", "t2"]
 
 
@@ -240,24 +305,25 @@ def test_a_refused_key_closes_the_gate_and_burns_no_attempt(status: int) -> None
     poster = Upstreamer(in_turn(*answers))
     outcome = dispatched(batch(2), poster, QUICK, door)
     assert outcome.refusals == []
-    assert len(door.reasons) == 50
-    assert door.reasons[0].startswith(f"HTTP {status}: ")
+    stops = [verdict for verdict in door.verdicts if isinstance(verdict, Stop)]
+    assert len(stops) == 50
+    assert stops[0].error.startswith(f"HTTP {status}: ")
     assert outcome.tally[f"requests:{status}"] == 50
     assert outcome.tally["retries"] == 3
 
 
 def test_a_closed_gate_holds_the_batch_back_until_it_opens() -> None:
     async def run() -> None:
-        door = Door(opens_by_itself=False)
-        poster = Upstreamer(in_turn(Answer(401), OK))
-        task = asyncio.create_task(Dispatcher(QUICK, poster, door, new_session()).dispatch(batch(2)))
-        await door.closed.wait()
+        door = Door()
+        door.opened.clear()
+        poster = Upstreamer(in_turn(OK))
+        task = asyncio.create_task(dispatcher(poster, door=door).dispatch(batch(2)))
         for _ in range(5):
             await asyncio.sleep(0)
-        assert (len(poster.sent), task.done()) == (1, False)
+        assert (len(poster.sent), task.done()) == (0, False)
         door.opened.set()
         outcome = await task
-        assert (len(poster.sent), outcome.refusals) == (2, [])
+        assert (len(poster.sent), outcome.refusals) == (1, [])
 
     asyncio.run(run())
 
@@ -266,7 +332,28 @@ def test_the_gate_is_passed_before_each_request() -> None:
     door = Door()
     poster = Upstreamer(in_turn(Answer(500), Answer(400), OK, OK))
     dispatched(batch(2), poster, QUICK, door)
-    assert door.asked == len(poster.sent) == 4
+    assert len(door.verdicts) == len(poster.sent) == 4
+
+
+def test_a_probe_that_fails_burns_no_attempt() -> None:
+    poster = Upstreamer(in_turn(*[Answer(503)] * 30, *[Answer(500)] * 3, OK))
+    outcome = dispatched(batch(2), poster, QUICK, Door(probes=30))
+    assert outcome.refusals == []
+    assert outcome.attempts == QUICK.retry_max_attempts
+    assert outcome.tally["retries"] == 33
+
+
+def test_who_fails_while_all_wait_does_not_wait_by_itself_too() -> None:
+    patient = Upstream(retry_base_ms=600_000, retry_max_ms=600_000, retry_max_age_s=AGELESS)
+    chamber, door = Chamber(), Door()
+    door.is_open = False
+
+    async def run() -> Outcome:
+        poster = Upstreamer(in_turn(Answer(500), OK))
+        return await dispatcher(poster, patient, door=door, chamber=chamber).dispatch(batch(2))
+
+    assert asyncio.run(run()).refusals == []
+    assert chamber.rests == 0
 
 
 # The budget of the probing
@@ -276,7 +363,7 @@ def test_a_batch_of_which_nothing_is_accepted_is_given_up_after_60_requests() ->
     poster = Upstreamer(refusing(names(range(500))))
     outcome = dispatched(batch(500), poster)
     assert len(poster.sent) == PROBES_MAX == 60
-    assert sorted(index for start, stop in refused(outcome) for index in range(start, stop)) == list(range(500))
+    assert sorted(index for refusal in outcome.refusals for index in refusal.piece.indices) == list(range(500))
     assert {refusal.reason for refusal in outcome.refusals} <= {"rejected", "unproven"}
     assert {refusal.error for refusal in outcome.refusals} == {"HTTP 400: bad"}
 
@@ -290,6 +377,15 @@ def test_a_batch_of_which_something_is_accepted_is_worked_through_to_the_end() -
     assert len(poster.sent) <= 2 * 500
 
 
+@pytest.mark.parametrize("every", [2, 3, 7])
+def test_good_events_strewn_among_many_bad_ones_are_found_and_all_delivered(every: int) -> None:
+    bad = {index for index in range(500) if index % every or every == 2 and index % 4 == 0}
+    poster = Upstreamer(refusing(names(bad)))
+    outcome = dispatched(batch(500), poster)
+    assert sorted(refused(outcome)) == [(index, index + 1) for index in sorted(bad)]
+    assert len(poster.sent) <= 2 * 500
+
+
 def test_halving_for_size_is_not_probing() -> None:
     outcome = dispatched(batch(200), Upstreamer(refusing(names(range(200)), 413)))
     assert {refusal.reason for refusal in outcome.refusals} == {"too_large"}
@@ -300,7 +396,7 @@ def test_halving_for_size_is_not_probing() -> None:
 
 
 def test_a_session_that_ends_during_the_backoff_hands_the_batch_back() -> None:
-    patient = Upstream(retry_base_ms=600_000, retry_max_ms=600_000, retry_after_max_s=600)
+    patient = Upstream(retry_base_ms=600_000, retry_max_ms=600_000, retry_after_max_s=600, retry_max_age_s=AGELESS)
 
     async def run() -> None:
         session = new_session()
@@ -309,7 +405,9 @@ def test_a_session_that_ends_during_the_backoff_hands_the_batch_back() -> None:
             asyncio.get_running_loop().call_soon(session.end, "stop")
             return Answer(503, retry_after="600")
 
-        outcome = await Dispatcher(patient, Upstreamer(script), Door(), session).dispatch(batch(2))
+        chamber = Chamber()
+        outcome = await dispatcher(Upstreamer(script), patient, session=session, chamber=chamber).dispatch(batch(2))
+        assert chamber.rests == 1
         assert outcome.undecided
         assert outcome.tally["requests:503"] == 1
 
@@ -321,7 +419,7 @@ def test_nothing_is_sent_in_a_session_that_is_over() -> None:
         session = new_session()
         session.end("stop")
         poster = Upstreamer(in_turn())
-        outcome = await Dispatcher(QUICK, poster, Door(), session).dispatch(batch(2))
+        outcome = await dispatcher(poster, session=session).dispatch(batch(2))
         assert (outcome.undecided, poster.sent, outcome.tally) == (True, [], {})
 
     asyncio.run(run())
@@ -339,9 +437,9 @@ def test_what_is_known_of_a_batch_that_is_being_cut_is_kept_when_the_session_end
                 session.end("stop")
             return answer
 
-        outcome = await Dispatcher(QUICK, Upstreamer(script), Door(), session).dispatch(made)
+        outcome = await dispatcher(Upstreamer(script), session=session).dispatch(made)
         assert not outcome.undecided
-        assert [(piece.start, piece.stop) for piece in outcome.rest] == [(4, 8)]
+        assert [list(piece.indices) for piece in outcome.rest] == [[4, 5, 6, 7]]
         assert outcome.refusals == []
 
     asyncio.run(run())
@@ -351,14 +449,17 @@ def test_what_is_under_way_when_it_is_cancelled_is_ambiguous() -> None:
     class Hanging(Upstreamer):
         """Never answers."""
 
+        reached = asyncio.Event()
+
         async def post(self, body: bytes, key: str) -> Answer:
+            self.reached.set()
             await asyncio.get_running_loop().create_future()
             return await super().post(body, key)
 
     async def run() -> None:
-        dispatcher = Dispatcher(QUICK, Hanging(in_turn()), Door(), new_session())
-        task = asyncio.create_task(dispatcher.dispatch(batch(3)))
-        await asyncio.sleep(0)
+        hanging = Hanging(in_turn())
+        task = asyncio.create_task(dispatcher(hanging).dispatch(batch(3)))
+        await hanging.reached.wait()
         task.cancel()
         outcome = await task
         assert outcome.undecided
@@ -367,7 +468,116 @@ def test_what_is_under_way_when_it_is_cancelled_is_ambiguous() -> None:
     asyncio.run(run())
 
 
-def test_no_more_requests_are_in_flight_than_the_destination_allows() -> None:
+def test_each_request_is_noted_before_it_is_sent_with_what_may_have_arrived_so_far() -> None:
+    async def run() -> None:
+        notebook, poster = Notebook(), Upstreamer(in_turn(Answer(500), Answer(429), OK))
+        made = batch(3)
+        made.attempts = 1
+        await dispatcher(poster, notebook=notebook).dispatch(made)
+        assert notebook.begun == [(2, 0), (3, 3), (4, 3)]
+
+    asyncio.run(run())
+
+
+def test_a_batch_that_was_lost_to_another_drain_is_not_sent() -> None:
+    async def run() -> None:
+        notebook, poster = Notebook(), Upstreamer(in_turn())
+        notebook.lost = True
+        outcome = await dispatcher(poster, notebook=notebook).dispatch(batch(3))
+        assert (outcome.undecided, poster.sent) == (True, [])
+
+    asyncio.run(run())
+
+
+def test_attempts_of_former_drains_count() -> None:
+    made = batch(2)
+    made.attempts = QUICK.retry_max_attempts - 1
+    poster = Upstreamer(lambda _: Answer(500))
+    (refusal,) = dispatched(made, poster).refusals
+    assert (refusal.reason, refusal.attempts, len(poster.sent)) == ("exhausted", QUICK.retry_max_attempts, 1)
+
+
+# What fits
+
+
+def test_a_batch_larger_than_what_fits_goes_in_pieces_at_once() -> None:
+    poster = Upstreamer(lambda trace_ids: Answer(413) if len(trace_ids) > 3 else OK)
+    outcome = dispatched(batch(10), poster, door=Door(holds=Capacity(3, 10_000)))
+    assert sorted(len(trace_ids) for _, trace_ids in poster.sent) == [1, 3, 3, 3]
+    assert (outcome.accepted, outcome.refusals) == (10, [])
+
+
+# What an answer names
+
+
+def naming(bad: Iterable[str], index: Callable[[int], int]) -> Script:
+    """Refuses a body that holds any of these, and names the first, as `index` changes it."""
+    refused_ones = set(bad)
+
+    def answer(trace_ids: list[str]) -> Answer:
+        found = [place for place, trace_id in enumerate(trace_ids) if trace_id in refused_ones]
+        body = json.dumps({"error": {"message": "bad", "param": f"[{index(found[0])}].value"}}) if found else ""
+        return Answer(400, body.encode()) if found else OK
+
+    return answer
+
+
+def test_an_event_that_the_answer_names_is_tried_first() -> None:
+    for bad in (0, 250, 499):
+        poster = Upstreamer(naming(names([bad]), lambda index: index))
+        outcome = dispatched(batch(*[100] * 5), poster)
+        assert refused(outcome) == [(bad, bad + 1)]
+        assert [len(trace_ids) for _, trace_ids in poster.sent] == [500, 1, 499]
+        assert sorted(poster.delivered) == sorted(set(names(range(500))) - {f"t{bad}"})
+
+
+@pytest.mark.parametrize("wrong", [0, 10, 250, 498, 499])
+def test_an_answer_that_names_the_wrong_event_costs_little(wrong: int) -> None:
+    poster = Upstreamer(naming(names([311]), lambda _: wrong))
+    outcome = dispatched(batch(500), poster)
+    assert refused(outcome) == [(311, 312)]
+    assert len(poster.sent) <= 1 + 20
+    assert sorted(poster.delivered) == sorted(set(names(range(500))) - {"t311"})
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=5), st.data())
+def test_whatever_answers_name_each_bad_event_stands_alone_and_no_more_than_two_requests_per_event_are_sent(
+    sizes: list[int], data: st.DataObject
+) -> None:
+    made = batch(*sizes)
+    bad = data.draw(st.sets(st.integers(0, made.count - 1)))
+    off_by = data.draw(st.integers(-3, 3))
+    poster = Upstreamer(naming(names(bad), lambda index: max(0, index + off_by)))
+    outcome = dispatched(made, poster)
+    assert sorted(refused(outcome)) == [(index, index + 1) for index in sorted(bad)]
+    assert sorted(poster.delivered) == sorted(names(index for index in range(made.count) if index not in bad))
+    assert len(poster.sent) <= 2 * made.count
+
+
+def test_many_named_events_do_not_use_up_the_probing_of_the_good_ones() -> None:
+    bad = range(100)
+    poster = Upstreamer(naming(names(bad), lambda index: index))
+    outcome = dispatched(batch(500), poster)
+    assert sorted(refused(outcome)) == [(index, index + 1) for index in bad]
+    assert {refusal.reason for refusal in outcome.refusals} == {"rejected"}
+
+
+def test_what_is_left_when_a_session_ends_includes_what_a_named_event_was_refused_with() -> None:
+    async def run() -> None:
+        session = new_session()
+
+        def script(_: list[str]) -> Answer:
+            session.end("stop")
+            return Answer(400, b'{"index": 2}')
+
+        outcome = await dispatcher(Upstreamer(script), session=session).dispatch(batch(8))
+        assert outcome.undecided
+        assert sorted(index for piece in outcome.rest for index in piece.indices) == list(range(8))
+
+    asyncio.run(run())
+
+
+def test_pieces_go_abreast_once_something_is_accepted() -> None:
     class Slow(Upstreamer):
         """Counts how many requests are in it at once."""
 
@@ -381,10 +591,9 @@ def test_no_more_requests_are_in_flight_than_the_destination_allows() -> None:
             self.now -= 1
             return await super().post(body, key)
 
-    async def run() -> int:
-        poster = Slow(lambda _: OK)
-        dispatcher = Dispatcher(Upstream(concurrency_max=3), poster, Door(), new_session())
-        await asyncio.gather(*[dispatcher.dispatch(batch(1)) for _ in range(12)])
-        return poster.most
-
-    assert asyncio.run(run()) == 3
+    poster = Slow(refusing(names(range(64))))
+    dispatched(batch(64), poster)
+    assert poster.most == 1, "while nothing is accepted the budget is exact"
+    poster = Slow(refusing(names(range(32, 64, 2))))
+    dispatched(batch(64), poster)
+    assert poster.most == ABREAST

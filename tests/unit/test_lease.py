@@ -1,5 +1,5 @@
 from forwarder.queue.keys import Keys
-from forwarder.queue.lease import Woken, give, keep, new_token, wake
+from forwarder.queue.lease import Woken, keep, leave, new_token, wake
 
 KEYS = Keys()
 
@@ -20,9 +20,9 @@ def test_lives_are_told_to_redis_in_milliseconds() -> None:
 
 
 def test_a_lease_is_kept_and_given_back_by_its_token() -> None:
-    assert list(give(KEYS, 3, "token").keys) == [KEYS.lease(3)]
-    assert list(give(KEYS, 3, "token").args) == ["token"]
-    assert (give(KEYS, 3, "token").read(0), keep(KEYS, 3, "token", 1).read(1)) == (False, True)
+    assert list(leave(KEYS, 3, "token").keys) == [KEYS.lease(3), KEYS.events, KEYS.batches]
+    assert list(leave(KEYS, 3, "token").args) == ["token", "forwarder"]
+    assert (leave(KEYS, 3, "token").read(0), keep(KEYS, 3, "token", 1).read(1)) == (False, True)
 
 
 def test_tokens_do_not_repeat() -> None:

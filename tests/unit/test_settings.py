@@ -60,7 +60,7 @@ def test_a_number_is_taken_up_to_its_bounds_and_refused_beyond_by_the_name_of_it
 
 
 def test_nought_seconds_are_refused_where_they_would_mean_no_time_at_all() -> None:
-    for field in ("connect_timeout_s", "request_timeout_s", "redis_timeout_s", "drain_idle_s", "pause_s"):
+    for field in ("connect_timeout_s", "request_timeout_s", "redis_timeout_s", "drain_idle_s", "pause_min_s"):
         assert refusal(**{field: 0}).startswith(f"FORWARDER_{field.upper()}: must be a number above 0")
 
 

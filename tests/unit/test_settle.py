@@ -9,22 +9,22 @@ from forwarder.queue.dead_letters import LETTER_FIELDS
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import Step
 from forwarder.queue.settlement import Settled
-from forwarder.queue.stream import Entry
 from tests.unit.samples import array, batch, entry, event, numbered
 from workers.batch import Batch, Load, Piece
 from workers.outcome import Outcome, Refusal
 from workers.settle import settlement
 
 KEYS = Keys()
+TOKEN = "0123456789abcdef"
 
 
 def letters_of(step: Step[Settled]) -> list[dict[str, Any]]:
     """The letters among the arguments, read as settle.lua reads them; `load` is the index of the entry, from 0."""
     args = list(step.args)
     entries, tally_length, letters, pieces = int(args[1]), int(args[4]), int(args[5]), int(args[6])
-    at = 7 + entries + tally_length
+    at = 9 + entries + tally_length
     width = 1 + len(LETTER_FIELDS)
-    assert len(args) == at + letters * width + pieces * 6
+    assert len(args) == at + letters * width + pieces * 8
     records = [args[at + index * width : at + (index + 1) * width] for index in range(letters)]
     return [{"load": int(first) - 1, **dict(zip(LETTER_FIELDS, rest, strict=True))} for first, *rest in records]
 
@@ -35,8 +35,8 @@ def test_each_letter_names_the_entry_that_its_event_came_in(sizes: list[int], da
     bounds = sorted(data.draw(st.sets(st.integers(0, made.count), max_size=6)))
     outcome = Outcome(made)
     for start, stop in zip(bounds[::2], bounds[1::2], strict=False):
-        outcome.refusals.append(Refusal(Piece(made, start, stop), "rejected", "bad", 400, 1))
-    letters = letters_of(settlement(KEYS, outcome))
+        outcome.refusals.append(Refusal(Piece(made, range(start, stop)), "rejected", "bad", 400, 1))
+    letters = letters_of(settlement(KEYS, TOKEN, outcome))
     assert len(letters) == outcome.refused
     for letter in letters:
         load = made.loads[letter["load"]]
@@ -48,8 +48,8 @@ def test_a_letter_carries_all_that_is_known_of_its_event() -> None:
     events = numbered(3)
     source = entry(array(*events), 7, source=b"shop", at=b"123", replays=b"2", events=b"3")
     made = Batch([Load(entry(event("x"), 1), join([event("x")])), Load(source, join(events))])
-    outcome = Outcome(made, [Refusal(Piece(made, 2, 3), "exhausted", "HTTP 503: busy", 503, 20)])
-    (letter,) = letters_of(settlement(KEYS, outcome))
+    outcome = Outcome(made, refusals=[Refusal(Piece(made, range(2, 3)), "exhausted", "HTTP 503: busy", 503, 20)])
+    (letter,) = letters_of(settlement(KEYS, TOKEN, outcome))
     assert letter == {
         "load": 1,
         "body": events[1],
@@ -68,42 +68,37 @@ def test_a_letter_carries_all_that_is_known_of_its_event() -> None:
 def test_entries_are_settled_with_what_their_append_counted_and_what_they_hold() -> None:
     first = Load(entry(array(*numbered(2)), 1, events=b"2"), join(numbered(2)))
     raw = Load(entry(array(*numbered(3)), 2), join(numbered(3)))
-    step = settlement(KEYS, Outcome(Batch([first, raw])))
+    made = Batch([first, raw])
+    step = settlement(KEYS, TOKEN, Outcome(made), again=True)
     assert step.script == "settle"
-    assert list(step.keys) == [KEYS.events, KEYS.ledger, KEYS.dead]
-    assert list(step.args) == ["forwarder", 2, "2,0", "2,3", 0, 0, 0, first.entry.id, raw.entry.id]
+    assert list(step.keys) == [KEYS.events, KEYS.ledger, KEYS.dead, KEYS.batches]
+    record = f"{TOKEN}/{made.id}"
+    assert list(step.args) == ["forwarder", 2, "2,0", "2,3", 0, 0, 0, record, 1, first.entry.id, raw.entry.id]
 
 
 def test_the_tally_goes_along_by_name_and_increment() -> None:
     outcome = Outcome(batch(1), tally=Counter({"requests": 3, "requests:200": 1, "retries": 2}))
-    args = list(settlement(KEYS, outcome).args)
+    args = list(settlement(KEYS, TOKEN, outcome).args)
     assert args[4] == 6
-    assert args[8:] == ["requests", 3, "requests:200", 1, "retries", 2]
+    assert args[10:] == ["requests", 3, "requests:200", 1, "retries", 2]
 
 
 def test_the_reply_is_read_as_what_was_settled_and_lost() -> None:
-    assert settlement(KEYS, Outcome(batch(1))).read([1, 4]) == Settled(entries=1, lost_events=4)
+    assert settlement(KEYS, TOKEN, Outcome(batch(1))).read([1, 4]) == Settled(entries=1, lost_events=4)
 
 
 def test_what_has_no_outcome_is_put_back_entry_by_entry() -> None:
     first = Load(entry(array(*numbered(2)), 1, at=b"5", source=b"shop", replays=b"1"), join(numbered(2)))
-    second = Load(entry(array(*numbered(3)), 2, at=b"6"), join(numbered(3)))
+    second = Load(entry(array(*numbered(3)), 2, at=b"6", queued=b"9"), join(numbered(3)))
     made = Batch([first, second])
-    outcome = Outcome(made, rest=[Piece(made, 1, 4)])
-    args = list(settlement(KEYS, outcome).args)
+    outcome = Outcome(made, rest=[Piece(made, range(1, 4))], attempts=3)
+    args = list(settlement(KEYS, TOKEN, outcome).args)
     assert args[6] == 2
-    assert args[-12:-6] == [1, 1, b"[" + numbered(2)[1] + b"]", 5, b"shop", 1]
-    assert args[-6:] == [2, 2, b"[" + b",".join(numbered(3)[:2]) + b"]", 6, b"", 0]
+    assert args[-16:-8] == [1, 1, b"[" + numbered(2)[1] + b"]", 5, b"shop", 1, 3, 1_700_000_000_000]
+    assert args[-8:] == [2, 2, b"[" + b",".join(numbered(3)[:2]) + b"]", 6, b"", 0, 3, 9]
 
 
 def test_a_batch_of_which_nothing_is_known_is_not_settled_but_its_requests_are_counted() -> None:
     made = batch(2, 3)
-    step = settlement(KEYS, Outcome(made, rest=[made.whole()], tally=Counter({"requests": 1})))
-    assert list(step.args) == ["forwarder", 0, "", "", 2, 0, 0, "requests", 1]
-
-
-def test_entries_that_were_handed_out_before_are_ambiguous() -> None:
-    again = Load(Entry(b"1-0", {b"body": array(*numbered(3))}, deliveries=2), join(numbered(3)))
-    new = Load(entry(array(*numbered(2)), 2), join(numbered(2)))
-    args = list(settlement(KEYS, Outcome(Batch([again, new]))).args)
-    assert args[-2:] == ["ambiguous", 3]
+    step = settlement(KEYS, TOKEN, Outcome(made, rest=[made.whole()], tally=Counter({"requests": 1})))
+    assert list(step.args) == ["forwarder", 0, "", "", 2, 0, 0, "", 0, "requests", 1]

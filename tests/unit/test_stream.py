@@ -6,7 +6,7 @@ from forwarder.queue.dead_letters import LETTER_FIELDS, DeadLetter
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import Step
 from forwarder.queue.settlement import Recut, recut
-from forwarder.queue.stream import Entry, append, claim, new_chunk_id
+from forwarder.queue.stream import Entry, append, new_chunk_id
 from tests.unit.samples import entry, event, numbered
 
 KEYS = Keys()
@@ -20,6 +20,7 @@ def appended(*events: bytes) -> Step[str]:
 def test_a_number_that_a_producer_wrote_is_taken_only_when_it_is_one(written: bytes, number: int) -> None:
     assert entry(b"{}", events=written).claimed == number
     assert entry(b"{}", replays=written).replays == number
+    assert entry(b"{}", attempts=written).attempts == number
 
 
 def test_an_entry_of_a_plain_xadd_has_the_time_of_its_id_and_claims_nothing() -> None:
@@ -58,21 +59,17 @@ def test_an_append_beyond_the_cap_says_how_full_the_queue_is_and_which_variable_
         appended(*numbered(2)).read([b"full", b"1000"])
 
 
-def test_claimed_entries_are_read_with_their_fields_and_deliveries() -> None:
-    reply = [[b"1-0", [b"body", b"{}", b"at", b"5"], 3]]
-    assert claim(KEYS, "me", 10).read(reply) == [Entry(b"1-0", {b"body": b"{}", b"at": b"5"}, 3)]
-
-
 def test_a_recut_settles_its_entry_with_pieces_and_letters_that_add_up() -> None:
-    source = entry(b"?", 3, events=b"9", source=b"shop", at=b"5", replays=b"1")
+    source = entry(b"?", 3, events=b"9", source=b"shop", at=b"5", replays=b"1", attempts=b"2")
     letters = [DeadLetter(b"bad", "invalid", "why", entry=source.id)]
     cut = Recut(source, [join(numbered(2)), join(numbered(1))], letters)
     assert cut.events == 4
     step = recut(KEYS, cut)
-    assert list(step.args[:8]) == ["forwarder", 1, "9", "4", 0, 1, 2, source.id]
-    first = [1, 2, b"[" + b",".join(numbered(2)) + b"]", 5, b"shop", 1]
-    assert list(step.args[-12:]) == [*first, 1, 1, b"[" + numbered(1)[0] + b"]", 5, b"shop", 1]
-    assert len(step.args) == 8 + 1 + len(LETTER_FIELDS) + 12
+    assert list(step.args[:10]) == ["forwarder", 1, "9", "4", 0, 1, 2, "", 0, source.id]
+    kept = [5, b"shop", 1, 2, 1_700_000_000_000]
+    first = [1, 2, b"[" + b",".join(numbered(2)) + b"]", *kept]
+    assert list(step.args[-16:]) == [*first, 1, 1, b"[" + numbered(1)[0] + b"]", *kept]
+    assert len(step.args) == 10 + 1 + len(LETTER_FIELDS) + 16
 
 
 def test_chunk_ids_do_not_repeat() -> None:

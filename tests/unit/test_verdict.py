@@ -86,7 +86,9 @@ def test_no_answer_is_retried_with_the_words_of_the_failure() -> None:
 
 def test_the_cause_of_a_retry_that_is_logged_quotes_nothing_of_the_upstream() -> None:
     verdict = classify(Answer(503, b'{"error":{"message":"busy with private words"}}'))
-    assert verdict == Retry("HTTP 503: busy with private words", "HTTP 503", ambiguous=True)
+    assert verdict == Retry(
+        "HTTP 503: busy with private words", "HTTP 503", for_all=True, ambiguous=True, pushed_back=True
+    )
 
 
 # 2xx

@@ -3,15 +3,17 @@
 -- entries, and count, all at once. allow-oom: a full Redis is emptied by settling, so settling must work on it.
 --
 -- Fence: an entry that somebody else settled meanwhile no longer exists; nothing of it is counted, buried or put back,
--- and its events are counted as ambiguous, because they were delivered twice.
+-- and its events are counted as ambiguous, because they were delivered twice. A settle that is repeated because its
+-- reply was lost finds neither its record nor its entries, and counts nothing again.
 --
--- KEYS[1] events stream   KEYS[2] ledger hash   KEYS[3] dead stream
+-- KEYS[1] events stream   KEYS[2] ledger hash   KEYS[3] dead stream   KEYS[4] batches hash
 -- ARGV[1] group           ARGV[2] n, the number of entries
 -- ARGV[3] events counted at the append, per entry, comma-separated; ARGV[4] events there really are, likewise
 -- ARGV[5] length of the tally   ARGV[6] number of dead letters   ARGV[7] number of pieces to put back
+-- ARGV[8] field of the batch's record, '' for none               ARGV[9] '1' when a reply may have been lost
 -- then n entry ids; the tally as name and increment in turn; per letter the index of its entry (from 1) and the values
--- of the fields named in LETTER below; per piece the index of its entry, events, body, at (ms), source ('' for none)
--- and replays.
+-- of the fields named in LETTER below; per piece the index of its entry, events, body, at (ms), source ('' for none),
+-- replays, attempts and queued (ms).
 --
 -- Returns {entries settled, events lost to another settler}.
 local LETTER = {'body', 'reason', 'status', 'error', 'attempts', 'at', 'source', 'batch', 'entry', 'replays'}
@@ -26,7 +28,7 @@ end
 local group, n = ARGV[1], tonumber(ARGV[2])
 local claimed, actual = numbers(ARGV[3]), numbers(ARGV[4])
 local tally_length, letters, pieces = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local at = 7
+local at = 9
 
 -- When every entry was still pending, all are ours and go in bulk; else each one's existence tells.
 local acknowledged, settled, lost = 0, 0, 0
@@ -48,6 +50,10 @@ else
   end
 end
 at = at + n
+
+if ARGV[8] ~= '' and redis.call('HDEL', KEYS[4], ARGV[8]) == 0 and ARGV[9] == '1' and settled == 0 then
+  return {0, 0} -- this very settle was done before
+end
 
 local accepted, pending, delivered = 0, 0, 0
 for i = 1, n do
@@ -84,10 +90,12 @@ for _ = 1, pieces do
     local fields = {'body', ARGV[at + 3], 'events', ARGV[at + 2], 'at', ARGV[at + 4]}
     if ARGV[at + 5] ~= '' then fields[#fields + 1] = 'source'; fields[#fields + 1] = ARGV[at + 5] end
     if ARGV[at + 6] ~= '0' then fields[#fields + 1] = 'replays'; fields[#fields + 1] = ARGV[at + 6] end
+    if ARGV[at + 7] ~= '0' then fields[#fields + 1] = 'attempts'; fields[#fields + 1] = ARGV[at + 7] end
+    fields[#fields + 1] = 'queued'; fields[#fields + 1] = ARGV[at + 8]
     redis.call('XADD', KEYS[1], '*', unpack(fields))
     waiting = waiting + tonumber(ARGV[at + 2])
   end
-  at = at + 6
+  at = at + 8
 end
 
 local function count(name, increment)

@@ -1,0 +1,258 @@
+"""Who takes over what an ended drain held, against the real server: whole batches, attempts, suspects, and the fence."""
+
+from typing import Any
+
+import pytest
+
+from forwarder.feedback import Members
+from forwarder.queue import in_flight, lease, settlement, stream
+from forwarder.queue.connection import connect
+from forwarder.queue.in_flight import SUSPICIOUS_AFTER, Claimed, Record
+from forwarder.queue.keys import GROUP, Keys
+from forwarder.queue.ledger import snapshot
+from forwarder.queue.scripts import run
+from forwarder.queue.settlement import Settled, Settlement
+from forwarder.queue.stream import Entry
+from forwarder.settings import Settings
+
+Redis = Any
+"""redis-py types a reply as all that any of its clients could get."""
+
+KEYS = Keys()
+EVENT = b'{"trace_id":"t","value":1}'
+
+
+@pytest.fixture
+def client(settings: Settings) -> Redis:
+    client = connect(settings)
+    run(client, stream.ensure_group(KEYS))
+    return client
+
+
+class Someone:
+    """A drain, as the scripts see it: a slot, a token, and what it does with them."""
+
+    def __init__(self, client: Redis, slot: int, token: str) -> None:
+        self.client, self.slot, self.token = client, slot, token
+        assert run(client, lease.keep(KEYS, slot, token, 60))
+
+    def read(self, count: int = 100) -> list[Entry]:
+        reply = self.client.xreadgroup(GROUP, self.token, {KEYS.events: ">"}, count=count)
+        return [Entry(entry_id, fields) for entry_id, fields in reply[0][1]] if reply else []
+
+    def begin(self, batch: str, entries: list[Entry], attempts: int = 1, ambiguous: int = 0) -> bool:
+        record = Record(batch, [entry.id for entry in entries], len(entries), attempts, ambiguous)
+        return run(self.client, in_flight.begin(KEYS, self.slot, self.token, record))
+
+    def claim(self, count: int = 100, *, suspects: bool = True) -> Claimed:
+        return run(self.client, in_flight.claim(KEYS, self.token, count, suspects=suspects))
+
+    def settle(self, batch: str, entries: list[Entry], **tally: int) -> Settled:
+        record = in_flight.record_field(self.token, batch) if batch else ""
+        done = [Settlement(entry, 1) for entry in entries]
+        return run(self.client, settlement.settle(KEYS, done, tally, record=record))
+
+    def die(self) -> None:
+        """Its lease runs out."""
+        self.client.delete(KEYS.lease(self.slot))
+
+    def leave(self) -> None:
+        run(self.client, lease.leave(KEYS, self.slot, self.token))
+
+
+def append(client: Redis, count: int = 1) -> None:
+    for _ in range(count):
+        step = stream.append(
+            KEYS,
+            Members(EVENT, 1),
+            chunk_id=stream.new_chunk_id(),
+            source="test",
+            backlog_max_events=10_000,
+            dedupe_ttl_s=60,
+        )
+        run(client, step)
+
+
+def ids(entries: list[Entry]) -> list[bytes]:
+    return [entry.id for entry in entries]
+
+
+def ambiguous(client: Redis) -> int:
+    taken = run(client, snapshot(KEYS))
+    assert all(line.closes for line in taken.lines), [str(line) for line in taken.lines]
+    return taken["ambiguous"]
+
+
+def consumers(client: Redis) -> set[bytes]:
+    return {consumer["name"] for consumer in client.xinfo_consumers(KEYS.events, GROUP)}
+
+
+def test_a_batch_of_a_killed_drain_is_taken_over_whole_with_its_id_and_attempts_and_is_ambiguous(client: Redis) -> None:
+    append(client, 6)
+    dead = Someone(client, 0, "dead")
+    entries = dead.read()
+    assert dead.begin("first", entries[1::2], attempts=3, ambiguous=6)
+    assert dead.begin("second", entries[:4:2], attempts=1)
+    dead.die()
+    living = Someone(client, 1, "living")
+    claimed = [living.claim(), living.claim()]
+    assert {one.batch: (ids(one.entries), one.attempts) for one in claimed} == {
+        "first": (ids(entries[1::2]), 3),
+        "second": (ids(entries[:4:2]), 1),
+    }
+    assert {entry.deliveries for one in claimed for entry in one.entries} == {2}
+    assert ambiguous(client) == 6 + 3 + 2
+    unsent = living.claim()
+    assert (unsent.batch, ids(unsent.entries)) == ("", ids(entries[4:5]))
+    assert ambiguous(client) == 11, "what was never sent cannot have arrived"
+    assert living.claim() == Claimed()
+    assert consumers(client) == {b"living"}
+
+
+def test_what_was_taken_over_has_a_record_again_so_that_it_can_be_taken_over_once_more(client: Redis) -> None:
+    append(client, 2)
+    first = Someone(client, 0, "first")
+    entries = first.read()
+    first.begin("batch", entries, attempts=2)
+    first.die()
+    second = Someone(client, 0, "second")
+    assert second.claim().batch == "batch"
+    second.die()
+    third = Someone(client, 0, "third")
+    claimed = third.claim()
+    assert (claimed.batch, claimed.attempts, ids(claimed.entries)) == ("batch", 2, ids(entries))
+    assert third.settle("batch", claimed.entries) == Settled(2, 0)
+    assert client.hgetall(KEYS.batches) == {}
+
+
+def test_a_drain_that_ended_in_order_leaves_no_doubt_and_no_trace_of_death(client: Redis) -> None:
+    append(client, 4)
+    leaving = Someone(client, 0, "leaving")
+    entries = leaving.read()
+    leaving.begin("batch", entries[:2], attempts=7)
+    leaving.leave()
+    living = Someone(client, 0, "living")
+    claimed = living.claim()
+    assert (claimed.batch, claimed.attempts, ids(claimed.entries)) == ("batch", 7, ids(entries[:2]))
+    unsent = living.claim()
+    assert {entry.deliveries for entry in [*claimed.entries, *unsent.entries]} == {1}
+    assert ambiguous(client) == 0
+    assert living.claim() == Claimed()
+    assert client.hgetall(KEYS.batches).keys() == {b"living/batch"}
+
+
+def test_a_drain_that_leaves_nothing_is_forgotten(client: Redis) -> None:
+    append(client, 1)
+    drain = Someone(client, 0, "drain")
+    drain.settle("", drain.read())
+    drain.leave()
+    assert consumers(client) == set()
+    assert client.exists(KEYS.batches, KEYS.lease(0)) == 0
+
+
+def test_leaving_without_a_stream_only_gives_the_lease_back(settings: Settings) -> None:
+    client = connect(settings)
+    drain = Someone(client, 0, "drain")
+    drain.leave()
+    assert client.keys("*") == []
+
+
+def test_nothing_is_claimed_from_a_drain_that_holds_a_lease(client: Redis) -> None:
+    append(client, 2)
+    holder = Someone(client, 3, "holder")
+    holder.begin("batch", holder.read())
+    other = Someone(client, 0, "other")
+    assert other.claim() == Claimed()
+    holder.die()
+    assert len(other.claim().entries) == 2
+
+
+def test_no_more_than_asked_for_is_claimed_of_what_was_never_sent(client: Redis) -> None:
+    append(client, 5)
+    dead = Someone(client, 0, "dead")
+    dead.read()
+    dead.die()
+    living = Someone(client, 0, "living")
+    assert [len(living.claim(3).entries) for _ in range(3)] == [3, 2, 0]
+
+
+def test_claiming_without_a_stream_finds_nothing(settings: Settings) -> None:
+    assert run(connect(settings), in_flight.claim(KEYS, "a", 10, suspects=True)) == Claimed()
+
+
+def test_a_batch_must_not_be_sent_without_the_lease(client: Redis) -> None:
+    append(client, 1)
+    stopped = Someone(client, 0, "stopped")
+    entries = stopped.read()
+    stopped.die()
+    assert not stopped.begin("batch", entries)
+    Someone(client, 0, "other")
+    assert not stopped.begin("batch", entries)
+    assert client.hgetall(KEYS.batches) == {}
+
+
+def test_a_drain_that_wakes_up_after_its_batch_was_taken_over_and_settled_counts_nothing_twice(client: Redis) -> None:
+    append(client, 2)
+    stopped = Someone(client, 0, "stopped")
+    entries = stopped.read()
+    stopped.begin("batch", entries)
+    stopped.die()
+    other = Someone(client, 0, "other")
+    assert other.settle("batch", other.claim().entries) == Settled(2, 0)
+    assert stopped.settle("batch", entries) == Settled(0, 2)
+    assert run(client, snapshot(KEYS))["delivered"] == 2
+    assert ambiguous(client) >= 2
+
+
+def killed_by(client: Redis, times: int) -> None:
+    """So many drains take over whatever there is, and die."""
+    for number in range(times):
+        victim = Someone(client, 0, f"victim{number}")
+        while victim.claim(suspects=number >= SUSPICIOUS_AFTER).entries:
+            pass
+        victim.read()
+        victim.die()
+
+
+def test_entries_that_were_there_whenever_drains_died_are_handed_out_one_at_a_time(client: Redis) -> None:
+    append(client, 3)
+    killed_by(client, SUSPICIOUS_AFTER)
+    append(client, 1)
+    careful = Someone(client, 0, "careful")
+    assert careful.claim(suspects=False) == Claimed(), "they are set aside"
+    assert len(careful.read()) == 1, "and do not stand in the way of others"
+    first = careful.claim()
+    assert (len(first.entries), first.entries[0].deliveries) == (1, SUSPICIOUS_AFTER + 1)
+    assert careful.claim(suspects=False) == Claimed()
+    careful.settle("", first.entries)
+    assert len(careful.claim().entries) == 1
+
+
+def test_only_the_suspect_in_hand_is_suspected_more_when_a_drain_dies(client: Redis) -> None:
+    append(client, 2)
+    killed_by(client, SUSPICIOUS_AFTER)
+    victim = Someone(client, 0, "victim")
+    victim.claim(suspects=False)
+    (taken,) = victim.claim().entries
+    victim.die()
+    witness = Someone(client, 0, "witness")
+    witness.claim(suspects=False)
+    pending = client.xpending_range(KEYS.events, GROUP, "-", "+", 10)
+    times = {one["message_id"]: one["times_delivered"] for one in pending}
+    assert times.pop(taken.id) == SUSPICIOUS_AFTER + 2
+    assert list(times.values()) == [SUSPICIOUS_AFTER + 1]
+
+
+def test_a_batch_loses_its_suspects_and_what_remains_is_another_batch(client: Redis) -> None:
+    append(client, 1)
+    killed_by(client, SUSPICIOUS_AFTER)
+    append(client, 1)
+    victim = Someone(client, 0, "last")
+    pending = client.xpending_range(KEYS.events, GROUP, "-", "+", 10)
+    old = Entry(pending[0]["message_id"], {})
+    client.xclaim(KEYS.events, GROUP, "last", 0, [old.id], justid=True, retrycount=SUSPICIOUS_AFTER)
+    (young,) = victim.read()
+    victim.begin("batch", [old, young])
+    victim.die()
+    claimed = Someone(client, 0, "living").claim()
+    assert (claimed.batch, ids(claimed.entries)) == ("", [young.id])
