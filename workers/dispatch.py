@@ -15,7 +15,10 @@ from workers.backoff import delay_s, retry_after_s
 from workers.batch import Batch, Capacity, Piece
 from workers.outcome import Outcome, Ruling
 from workers.session import HandBack, Session
-from workers.verdict import Answer, Delivered, Retry, Stop, Verdict, classify
+from workers.verdict import Answer, Cut, Delivered, Retry, Stop, Verdict, classify
+
+HTTP_REDIRECTS = 300
+"""The first status that is no success."""
 
 
 class Poster(Protocol):
@@ -177,6 +180,8 @@ class Dispatcher:
         REQUEST_MS.observe(tally, seconds * 1000)
         if isinstance(verdict, Retry) and verdict.ambiguous:
             tally["ambiguous"] += piece.count
+        if isinstance(verdict, Cut) and answer.status is not None and answer.status < HTTP_REDIRECTS:
+            tally["failure_bodies"] += 1  # a success by its status, a failure by its body
         if isinstance(verdict, Delivered) and verdict.ids not in (None, piece.count):
             tally["ids_mismatch"] += 1
             self._log.warning("ids_mismatch", batch=piece.key, events=piece.count, ids=verdict.ids)

@@ -59,6 +59,7 @@ class Drain:
         """Read, coalesce, deliver and settle until the session is over."""
         following = asyncio.create_task(self._gate.run(self._finished))
         try:
+            await self._gate.known()
             async for batch in self._intake.batches():
                 await self._room.enter(batch)
                 task = asyncio.create_task(self._forward(batch))

@@ -110,6 +110,15 @@ class Gate:
         with contextlib.suppress(*AWAY):
             await self._fleet.leave()
 
+    async def known(self) -> None:
+        """Wait until it is known how the destination is.
+
+        Raises:
+            HandBack: the session ended first.
+        """
+        if not self._fleet.now_ms:
+            await self._session.unless_over(self._turned.wait())
+
     def hurry(self) -> None:
         """Do not wait for the next turn of `run`."""
         self._wake.set()
@@ -193,6 +202,7 @@ class Gate:
     @contextlib.asynccontextmanager
     async def _probe(self, piece: Piece) -> AsyncIterator[Passage]:
         self._probing = True  # until it is reported
+        self._log.info("probing", events=piece.count)
         passage = self._passage(piece, probe=True)
         try:
             yield passage

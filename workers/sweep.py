@@ -12,7 +12,7 @@ from forwarder.log import get_logger
 from forwarder.queue import lease
 from forwarder.queue.connection import BLOCK_MAX_MS, Client
 from forwarder.queue.keys import Keys
-from forwarder.queue.pause import get_pause
+from forwarder.queue.pause import end_pause, get_pause
 from forwarder.queue.scripts import run
 from forwarder.settings import Settings
 from workers.rq_classes import FeedbackQueue
@@ -61,6 +61,12 @@ class Sweep:
             elif woken.slot is None and spare and self._settings.max_drains > 1:
                 self._wake(keys, range(1, self._settings.max_drains), behind_ms=BEHIND_MS)
         return unattended
+
+    def try_again(self) -> None:
+        """A worker that starts may have brought mended settings: what was paused for wrong ones is probed at once."""
+        for destination in self._settings.destination_names:
+            if run(self._client, end_pause(Keys(destination, prefix=self._settings.key_prefix), "settings")):
+                self._log.info("pause_ended", destination=destination, reason="a worker started; one probe will tell")
 
     def wait(self, unattended: dict[str, bytes]) -> bool:
         """Wait up to a second for an entry on one of these streams; True when one came."""

@@ -47,6 +47,7 @@ class FeedbackWorker(Worker):
     def work(self, burst: bool = False, *args: Any, **kwargs: Any) -> bool:  # noqa: FBT001, FBT002, ANN401 - as RQ's
         """Work until asked to stop; with `burst`, until nothing waits any more."""
         self._burst = burst
+        self._sweep.try_again()
         return super().work(burst, *args, **kwargs)
 
     @property

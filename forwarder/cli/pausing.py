@@ -25,7 +25,7 @@ def pause(destination: str, reason: str, duration: str | None, *, as_json: bool)
 def resume(destination: str, *, as_json: bool) -> None:
     """End a pause."""
     with open_queue() as queue:
-        was_paused = end_pause(queue.client, queue.keys(destination))
+        was_paused = run(queue.client, end_pause(queue.keys(destination)))
     if as_json:
         json_out({"destination": destination, "paused": None, "was_paused": was_paused})
     else:

@@ -9,12 +9,15 @@ from typing import Any
 
 from forwarder.cli.context import Queue, open_queue
 from forwarder.cli.output import console, is_terminal, json_out, line, printable, rich_table, table_out
+from forwarder.queue.flow import Flow, read_flow
+from forwarder.queue.histograms import DELIVER_MS, REQUEST_MS, Histogram, is_bucket
 from forwarder.queue.ledger import SUMS, Snapshot, snapshot
 from forwarder.queue.pause import Pause, get_pause
 from forwarder.queue.scripts import run
 from forwarder.times import shown_duration, shown_moment
 
 REFRESH_S = 1.0
+QUANTILES = (0.5, 0.95, 0.99)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class Status:
         destination: its name.
         books: its ledger and streams.
         pause: in force, if any.
+        flow: what the fleet has learned of it.
         now_ms: the moment (ms since 1970).
         rate: events delivered per second since the last look; None at the first.
     """
@@ -32,8 +36,18 @@ class Status:
     destination: str
     books: Snapshot
     pause: Pause | None
+    flow: Flow
     now_ms: int
     rate: float | None = None
+
+    @property
+    def state(self) -> str:
+        """What it does now."""
+        if self.pause:
+            return "paused"
+        if self.flow.breaker.open:
+            return "probing"
+        return "draining" if self.books.drains else "idle"
 
     @property
     def oldest_age_s(self) -> float | None:
@@ -45,7 +59,12 @@ class Status:
         """For programs."""
         names = ("accepted", "delivered", "dead_lettered", "replayed", "purged", "pending", "ambiguous")
         pause = self.pause
-        paused = pause and {"reason": pause.reason, "since_ms": pause.since_ms, "until_ms": pause.until_ms}
+        paused = pause and {
+            "reason": pause.reason,
+            "kind": pause.kind,
+            "since_ms": pause.since_ms,
+            "until_ms": pause.until_ms,
+        }
         rate = {} if self.rate is None else {"delivered_per_s": round(self.rate, 1)}
         return {
             **{name: self.books[name] for name in names},
@@ -53,7 +72,12 @@ class Status:
             "entries": self.books.entries,
             "oldest_age_s": self.oldest_age_s,
             "drains": self.books.drains,
+            "state": self.state,
             "paused": paused,
+            "concurrency": int(self.flow.limit.value),
+            "fits": {"events": self.flow.size.events or None, "bytes": self.flow.size.bytes or None},
+            "request_ms": _quantiles(REQUEST_MS, self.books),
+            "deliver_ms": _quantiles(DELIVER_MS, self.books),
             **rate,
             "counters": self.books.counters,
         }
@@ -61,15 +85,21 @@ class Status:
     def measures(self) -> dict[str, object]:
         """For people: name and amount."""
         age_s = self.oldest_age_s
-        others = sorted(set(self.books.counters) - set(SUMS))
+        others = sorted(name for name in set(self.books.counters) - set(SUMS) if not is_bucket(name))
+        size = self.flow.size
+        fits = {"fits into a request": f"{size.events:,} events, {size.bytes:,} bytes"} if size.events else {}
         rate = {} if self.rate is None else {"delivered/s": f"{self.rate:,.0f}"}
         return {
-            "state": "paused" if self.pause else ("draining" if self.books.drains else "idle"),
+            "state": self.state,
             **rate,
             "waiting entries": self.books.entries,
             "oldest": "-" if age_s is None else shown_duration(age_s),
             "dead": self.books.dead,
             "drains": self.books.drains,
+            "requests at once": int(self.flow.limit.value),
+            **fits,
+            "request p50/p95/p99": _shown_quantiles(REQUEST_MS, self.books),
+            "delivered after p50/p95/p99": _shown_quantiles(DELIVER_MS, self.books),
             **{name: self.books[name] for name in (*SUMS, *others)},
         }
 
@@ -108,7 +138,21 @@ def _look_at(queue: Queue, destination: str, before: Status | None) -> Status:
     if before is not None:
         elapsed_s = max(now_ms - before.now_ms, 1) / 1000
         rate = (books["delivered"] - before.books["delivered"]) / elapsed_s
-    return Status(destination, books, get_pause(queue.client, keys), now_ms, rate)
+    return Status(destination, books, get_pause(queue.client, keys), read_flow(queue.client, keys), now_ms, rate)
+
+
+def _quantiles(histogram: Histogram, books: Snapshot) -> dict[str, float] | None:
+    found = {share: histogram.quantile(books.counters, share) for share in QUANTILES}
+    return {f"p{share * 100:g}": round(value, 1) for share, value in found.items() if value is not None} or None
+
+
+def _shown_quantiles(histogram: Histogram, books: Snapshot) -> str:
+    found = _quantiles(histogram, books)
+    return "/".join(_shown_ms(value) for value in found.values()) if found else "-"
+
+
+def _shown_ms(value: float) -> str:
+    return f"{value:.0f}ms" if value < 1_000 else shown_duration(value / 1000)  # noqa: PLR2004 - a second
 
 
 def _print(statuses: list[Status], *, as_json: bool) -> None:

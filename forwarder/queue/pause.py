@@ -37,9 +37,14 @@ def set_pause(keys: Keys, reason: str, seconds: float | None) -> Step[bool]:
     return Step("pause", [keys.pause], [reason, length_ms], bool)
 
 
-def end_pause(client: Client, keys: Keys) -> bool:
-    """Resume; False when the destination was not paused."""
-    return bool(client.delete(keys.pause))
+def end_pause(keys: Keys, kind: str = "") -> Step[bool]:
+    """Resume; False when the destination was not paused.
+
+    Args:
+        keys: of the destination.
+        kind: end only a pause of this kind; empty for any.
+    """
+    return Step("resume", [keys.pause], [kind], bool)
 
 
 def get_pause(client: Client, keys: Keys) -> Pause | None:

@@ -280,7 +280,7 @@ def test_rates_come_from_two_looks(settings: Settings, client: Client) -> None:
     queue = Queue(settings, client)
     before = status_view.look(queue)
     client.hset(KEYS.ledger, "delivered", 100)
-    earlier = [status_view.Status("default", before[0].books, None, before[0].now_ms - 10_000)]
+    earlier = [status_view.Status("default", before[0].books, None, before[0].flow, before[0].now_ms - 10_000)]
 
     (now,) = status_view.look(queue, earlier)
 

@@ -79,8 +79,9 @@ def test_a_pause_by_hand_stays_whatever_the_upstream_does(client: Redis) -> None
     assert pause
     assert (pause.reason, pause.until_ms, pause.kind) == ("maintenance", None, "hand")
     assert client.ttl(KEYS.pause) == -1
-    assert end_pause(client, KEYS)
-    assert not end_pause(client, KEYS)
+    assert not run(client, end_pause(KEYS, "settings"))
+    assert run(client, end_pause(KEYS))
+    assert not run(client, end_pause(KEYS))
 
 
 def test_a_pause_by_hand_replaces_any_other(client: Redis) -> None:

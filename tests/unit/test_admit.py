@@ -9,7 +9,7 @@ from forwarder.queue.settlement import Recut
 from forwarder.queue.stream import CHUNK_MAX_BYTES, CHUNK_MAX_EVENTS, Entry
 from tests.unit.samples import array, entry, event, numbered, parsed
 from workers import admit as admit_module
-from workers.admit import admit
+from workers.admit import LETTERS_PER_RECUT, admit, quarantine
 from workers.batch import BRACKETS, Capacity, Load
 
 CODEC = codec()
@@ -173,3 +173,28 @@ def test_each_event_of_an_entry_is_in_one_piece_or_one_letter(kinds: list[str], 
 def test_any_body_is_admitted_or_recut_with_nothing_lost(body: bytes) -> None:
     outcome = admit(entry(body), CODEC, ROOMY)
     assert isinstance(outcome, Load) or outcome.events >= 1
+
+
+# Quarantine
+
+
+def test_an_entry_that_may_kill_drains_is_buried_event_by_event() -> None:
+    suspect = Entry(b"1700000000000-1", {b"body": array(*numbered(2), b"broken"), b"source": b"shop"}, deliveries=6)
+    cut = quarantine(suspect, CODEC, whole=False)
+    assert (cut.pieces, cut.events) == ([], 3)
+    assert {(letter.reason, letter.source) for letter in cut.letters} == {("poison", b"shop")}
+    assert sorted(letter.body for letter in cut.letters) == sorted([*numbered(2), b"broken"])
+    assert "handed to a drain 6 times" in cut.letters[0].error
+
+
+def test_one_that_cannot_even_be_taken_apart_is_buried_whole() -> None:
+    suspect = Entry(b"1700000000000-1", {b"body": b"[" * 10_000}, deliveries=9)
+    cut = quarantine(suspect, CODEC, whole=True)
+    assert [letter.body for letter in cut.letters] == [suspect.body]
+
+
+def test_more_events_than_one_step_can_bury_are_met_again() -> None:
+    suspect = Entry(b"1700000000000-1", {b"body": array(*numbered(LETTERS_PER_RECUT + 700))}, deliveries=9)
+    cut = quarantine(suspect, CODEC, whole=False)
+    assert len(cut.letters) == LETTERS_PER_RECUT
+    assert sum(piece.count for piece in cut.pieces) == 700

@@ -1,0 +1,103 @@
+from dataclasses import replace
+
+import pytest
+
+from workers.breaker import RUN_MAX, Seen
+from workers.report import Reporter
+from workers.sizing import Extent
+from workers.verdict import Cut, Delivered, Retry, Stop, Verdict
+
+OK = Delivered(None)
+REFUSED = Cut("HTTP 400: bad")
+TOO_LARGE = Cut("HTTP 413", "too_large")
+FAILED = Retry("HTTP 500: private words", "HTTP 500")
+BUSY = Retry("HTTP 429: busy", "HTTP 429", for_all=True, pushed_back=True)
+WRONG = Stop("HTTP 401: set FORWARDER_API_KEY")
+EXTENT = Extent(500, 60_000)
+
+
+def reporter(*verdicts: Verdict, asked_ms: int = 0, epoch: int = 0, extent: Extent = EXTENT) -> Reporter:
+    made = Reporter()
+    for verdict in verdicts:
+        made.note(verdict, extent, 50.0, asked_ms=asked_ms, probe=False, epoch=epoch)
+    return made
+
+
+def seen(made: Reporter) -> Seen:
+    return made.taken(wants=1, peak=1, waiting=False).seen
+
+
+def test_what_was_seen_is_counted_and_the_words_of_the_upstream_are_left_out() -> None:
+    assert seen(reporter(OK, REFUSED, FAILED, FAILED)) == Seen(good=2, failed=2, trailing=2, failure="HTTP 500")
+    assert seen(reporter(FAILED, OK)) == Seen(good=1, failed=1, trailing=0, failure="HTTP 500")
+    assert seen(reporter(WRONG)).misfit == WRONG.error
+
+
+def test_a_report_is_told_once() -> None:
+    made = reporter(FAILED)
+    assert seen(made).failed == 1
+    assert seen(made) == Seen()
+
+
+def test_round_trips_are_those_of_deliveries() -> None:
+    window = reporter(OK, REFUSED, FAILED, OK).taken(wants=3, peak=2, waiting=True).window
+    assert (window.answered, window.rtt_ms, window.pushed_back) == (2, 100.0, 0)
+
+
+def test_only_back_pressure_of_the_present_epoch_counts() -> None:
+    made = reporter(BUSY, BUSY, epoch=4)
+    made.note(BUSY, EXTENT, 1.0, asked_ms=0, probe=False, epoch=3)
+    made.note(BUSY, EXTENT, 1.0, asked_ms=0, probe=False, epoch=5)
+    report = made.taken(wants=0, peak=0, waiting=False)
+    assert (report.epoch, report.window.pushed_back) == (5, 1)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "asked_ms", "alarming", "urgent"),
+    [
+        ([OK, REFUSED], 0, False, False),
+        ([FAILED] * (RUN_MAX - 1), 0, False, True),
+        ([FAILED] * RUN_MAX, 0, True, True),
+        ([FAILED] * RUN_MAX + [OK], 0, False, True),
+        ([BUSY], 1_000, True, True),
+        ([WRONG], 0, True, True),
+        ([TOO_LARGE], 0, False, True),
+    ],
+)
+def test_what_must_be_told_at_once_and_what_stops_all_sending_until_it_was(
+    verdicts: list[Verdict], asked_ms: int, *, alarming: bool, urgent: bool
+) -> None:
+    made = reporter(*verdicts, asked_ms=asked_ms)
+    assert (made.alarming, made.urgent) == (alarming, urgent)
+
+
+def test_the_probe_says_how_it_went_and_who_gives_it_back_is_not_given_it_again() -> None:
+    made = Reporter()
+    made.note(FAILED, EXTENT, 1.0, asked_ms=0, probe=True, epoch=0)
+    assert seen(made).probe is False
+    made.note(REFUSED, EXTENT, 1.0, asked_ms=0, probe=True, epoch=0)
+    assert seen(made).probe is True
+    made.drop_probe()
+    dropped = made.taken(wants=1, peak=0, waiting=True).seen
+    assert (dropped.dropped, dropped.waiting) == (True, False)
+
+
+def test_sizes_are_the_smallest_that_was_too_large_and_the_largest_that_fitted() -> None:
+    made = reporter(TOO_LARGE)
+    made.note(TOO_LARGE, Extent(250, 30_000), 1.0, asked_ms=0, probe=False, epoch=0)
+    made.note(TOO_LARGE, Extent(1, 90_000), 1.0, asked_ms=0, probe=False, epoch=0)
+    made.note(OK, Extent(125, 9_000), 1.0, asked_ms=0, probe=False, epoch=0)
+    made.note(OK, Extent(20, 15_000), 1.0, asked_ms=0, probe=False, epoch=0)
+    report = made.taken(wants=0, peak=0, waiting=False)
+    assert (report.refused, report.fitted) == (Extent(250, 30_000), Extent(125, 15_000))
+
+
+def test_a_report_that_could_not_be_told_is_told_with_the_next() -> None:
+    made = reporter(OK, FAILED, FAILED)
+    untold = made.taken(wants=1, peak=1, waiting=False)
+    made.note(FAILED, EXTENT, 1.0, asked_ms=0, probe=False, epoch=0)
+    made.give_back(untold)
+    assert replace(seen(made), probe=None) == Seen(good=1, failed=3, trailing=3, failure="HTTP 500")
+    made.note(OK, EXTENT, 1.0, asked_ms=0, probe=False, epoch=0)
+    made.give_back(untold)
+    assert (seen(made).trailing, seen(made)) == (0, Seen())
