@@ -50,6 +50,15 @@ class Status:
         return "draining" if self.books.drains else "idle"
 
     @property
+    def line(self) -> str:
+        """All that matters, in one line."""
+        state = f"PAUSED ({self.pause.reason})" if self.pause else self.state
+        return (
+            f"{self.destination}: {state} · delivered {self.books['delivered']:,} · waiting {self.books['pending']:,} "
+            f"· dead letters {self.books.dead:,}"
+        )
+
+    @property
     def oldest_age_s(self) -> float | None:
         """How long the oldest entry has waited."""
         oldest_ms = self.books.oldest_ms

@@ -13,14 +13,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from forwarder.cli.context import Queue
+from forwarder.cli.status_view import look
 from forwarder.embedded import DataLock, EmbeddedServer
 from forwarder.errors import ForwarderError
 from forwarder.paths import DataDir
-from forwarder.queue import ledger
 from forwarder.queue.connection import Client, connect, queue_errors, shown
-from forwarder.queue.keys import Keys
-from forwarder.queue.pause import get_pause
-from forwarder.queue.scripts import run
 from forwarder.settings import Settings
 from forwarder.supervisor import PYTHON, STOP_MARGIN_S, Child, Supervisor
 
@@ -151,18 +149,9 @@ class Up:
                 before = line
 
     def _status_line(self, client: Client) -> str:
-        parts = []
-        for destination in self._settings.destination_names:
-            keys = Keys(destination, prefix=self._settings.key_prefix)
-            try:
-                with queue_errors(self._settings):
-                    books = run(client, ledger.snapshot(keys))
-                    pause = get_pause(client, keys)
-            except ForwarderError as error:
-                return str(error)
-            state = f"PAUSED ({pause.reason})" if pause else ("draining" if books.drains else "idle")
-            parts.append(
-                f"{destination}: {state} · delivered {books['delivered']:,} · waiting {books['pending']:,} "
-                f"· dead letters {books.dead:,}"
-            )
-        return "  |  ".join(parts)
+        try:
+            with queue_errors(self._settings):
+                statuses = look(Queue(self._settings, client))
+        except ForwarderError as error:
+            return str(error)
+        return "  |  ".join(status.line for status in statuses)

@@ -1,4 +1,4 @@
-"""Who takes over what an ended drain held, against the real server: whole batches, attempts, suspects, and the fence."""
+"""Who takes over what an ended drain held, against the real server: whole batches, attempts, suspects, the fence."""
 
 from typing import Any
 

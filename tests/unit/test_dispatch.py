@@ -379,7 +379,7 @@ def test_a_batch_of_which_something_is_accepted_is_worked_through_to_the_end() -
 
 @pytest.mark.parametrize("every", [2, 3, 7])
 def test_good_events_strewn_among_many_bad_ones_are_found_and_all_delivered(every: int) -> None:
-    bad = {index for index in range(500) if index % every or every == 2 and index % 4 == 0}
+    bad = {index for index in range(500) if index % every or (every == 2 and index % 4 == 0)}
     poster = Upstreamer(refusing(names(bad)))
     outcome = dispatched(batch(500), poster)
     assert sorted(refused(outcome)) == [(index, index + 1) for index in sorted(bad)]
