@@ -66,11 +66,11 @@ class Fleet:
             paused = self.pause is not None
             return advance(flow, self._token, report, now_ms, self._policy, paused=paused, chance=chance)
 
-        limit_before = int(self.flow.limit.value)
+        limit_before = self.flow.limit.value
         await self._swap(advanced)
         self.share = share(self.flow, self._token, self.now_ms)
-        if int(self.flow.limit.value) != limit_before:
-            self._log.debug("concurrency", limit=int(self.flow.limit.value), share=self.share)
+        if self.flow.limit.value != limit_before:
+            self._log.debug("concurrency", limit=self.flow.limit.value, share=self.share)
 
     async def leave(self) -> None:
         """Take no part any more."""

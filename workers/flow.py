@@ -16,10 +16,8 @@ from workers.sizing import Extent
 
 SILENT_AFTER_MS: Final = 3_000
 """A drain that has not reported for so long takes no part: it died, or is stopped."""
-TURN_MS: Final = 1_000
+TURN_MS: Final = 5_000
 """When there are more drains than requests at once, they take turns of this length."""
-RESTART_SHARE: Final = 0.25
-"""Of the limit before an outage, with which the flow begins again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +36,43 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """What one drain has in flight, and what came of it, in one epoch of the concurrency limit.
+
+    Attributes:
+        epoch: the one that it knew of.
+        in_flight: requests now.
+        wants: requests that it could have in flight.
+        peak: the most that it had since its last report.
+        answered: answers of a destination that is well, to requests of this epoch.
+        rtt_ms: their round trips, added up.
+        rtt_ms2: the squares of these, added up.
+        pushed_back: answers to such requests that ask for less, and timeouts.
+    """
+
+    epoch: int = 0
+    in_flight: int = 0
+    wants: int = 0
+    peak: int = 0
+    answered: int = 0
+    rtt_ms: float = 0.0
+    rtt_ms2: float = 0.0
+    pushed_back: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What one drain has seen since its last report.
 
     Attributes:
         seen: of the destination's health.
-        window: of its speed; `pushed_back` counts requests of the epoch `epoch`.
-        epoch: of the limit that this drain knew.
-        wants: requests that it would have in flight.
-        peak: the most that it had.
+        load: of its speed.
         refused: the smallest request of several events that was answered 413.
         fitted: the largest that was accepted.
     """
 
     seen: Seen = field(default_factory=Seen)
-    window: Window = field(default_factory=Window)
-    epoch: int = 0
-    wants: int = 0
-    peak: int = 0
+    load: Load = field(default_factory=Load)
     refused: Extent | None = None
     fitted: Extent | None = None
 
@@ -74,15 +91,17 @@ def advance(
         paused: whether a pause is in force.
         chance: a random number in [0, 1).
     """
-    members = _members(flow, token, report, now_ms)
+    members = _members(flow, token, report.load, now_ms)
     health, opening = breaker.observe(flow.breaker, report.seen, now_ms, policy.pauses, chance)
     if report.seen.waiting and not opening:
         health = breaker.take_probe(health, token, paused=paused, alive=frozenset(members))
     resumed = flow.breaker.open and not health.open
-    peak = sum(member.peak for member in members.values())
-    limit, window = _limited(flow, report, peak, now_ms, policy, resumed=resumed)
+    window = _seen(flow, report.load, members)
+    limit, window = _limited(flow.limit, window, now_ms, policy, resumed=resumed)
+    if limit.epoch != flow.limit.epoch or window == Window():
+        members = {name: replace(member, peak=-1) for name, member in members.items()}
     size = sizing.learn(flow.size, report.refused, report.fitted, now_ms)
-    return Flow(health, limit, window, size, members), opening
+    return _granted(Flow(health, limit, window, size, members), token, report.load, now_ms), opening
 
 
 def without(flow: Flow, token: str) -> Flow:
@@ -94,36 +113,44 @@ def without(flow: Flow, token: str) -> Flow:
 
 def share(flow: Flow, token: str, now_ms: int) -> int:
     """How many requests this drain may have in flight."""
-    settled = {name: member.wants for name, member in flow.members.items() if _settled(flow, member, now_ms)}
-    return concurrency.shares(int(flow.limit.value), settled, now_ms // TURN_MS).get(token, 0)
+    wants = {name: member.wants for name, member in flow.members.items()}
+    held = {name: member.held for name, member in flow.members.items()}
+    return concurrency.granted(flow.limit.value, token, wants, held, now_ms // TURN_MS) if token in wants else 0
 
 
-def _settled(flow: Flow, member: Member, now_ms: int) -> bool:
-    """Whether all others know of a drain and have made room for it; one that is alone need not wait."""
-    return len(flow.members) == 1 or now_ms - member.joined_ms >= concurrency.JOINED_AFTER_MS
+def _granted(flow: Flow, token: str, load: Load, now_ms: int) -> Flow:
+    """The same, with the share of the drain that reports noted as held by it."""
+    held = max(share(flow, token, now_ms), load.in_flight)
+    return replace(flow, members={**flow.members, token: replace(flow.members[token], held=held)})
 
 
-def _members(flow: Flow, token: str, report: Report, now_ms: int) -> dict[str, Member]:
+def _members(flow: Flow, token: str, load: Load, now_ms: int) -> dict[str, Member]:
     present = {name: one for name, one in flow.members.items() if now_ms - one.seen_ms < SILENT_AFTER_MS}
-    joined_ms = present[token].joined_ms if token in present else now_ms
-    return {**present, token: Member(report.wants, report.peak, joined_ms, now_ms)}
+    peak = present[token].peak if token in present else -1
+    if load.epoch == flow.limit.epoch:
+        peak = max(peak, load.peak)
+    return {**present, token: Member(load.wants, load.in_flight, peak, now_ms)}
 
 
-def _limited(
-    flow: Flow, report: Report, peak: int, now_ms: int, policy: Policy, *, resumed: bool
-) -> tuple[Limit, Window]:
+def _seen(flow: Flow, load: Load, members: dict[str, Member]) -> Window:
+    window, peaks = flow.window, [member.peak for member in members.values()]
+    current = load if load.epoch == flow.limit.epoch else Load()
+    return Window(
+        answered=window.answered + current.answered,
+        rtt_ms=window.rtt_ms + current.rtt_ms,
+        rtt_ms2=window.rtt_ms2 + current.rtt_ms2,
+        pushed_back=window.pushed_back + current.pushed_back,
+        peak=sum(max(0, peak) for peak in peaks),
+        silent=sum(peak < 0 for peak in peaks),
+    )
+
+
+def _limited(limit: Limit, window: Window, now_ms: int, policy: Policy, *, resumed: bool) -> tuple[Limit, Window]:
+    """The limit, and the window that goes on; an empty one when the limit was decided."""
     if policy.fixed is not None:
         return Limit(value=policy.fixed), Window()
-    limit = flow.limit
     if resumed:
-        slower = max(1.0, limit.value * RESTART_SHARE)
-        return replace(limit, value=slower, slow_start=True, epoch=limit.epoch + 1, decided_ms=now_ms), Window()
-    pushed_back = report.window.pushed_back if report.epoch == limit.epoch else 0
-    window = Window(
-        flow.window.answered + report.window.answered,
-        flow.window.rtt_ms + report.window.rtt_ms,
-        flow.window.pushed_back + pushed_back,
-    )
+        return concurrency.resumed(limit, now_ms), Window()
     if concurrency.due(limit, window, now_ms):
-        return concurrency.decide(limit, window, peak, now_ms, policy.most), Window()
-    return replace(limit, value=min(limit.value, float(policy.most))), window
+        return concurrency.decide(limit, window, now_ms, policy.most), Window()
+    return replace(limit, value=min(limit.value, policy.most)), window

@@ -71,6 +71,8 @@ class Gate:
         self._reporter = Reporter()
         self._permits = Permits(0)
         self._alarm = False
+        self._pressed = False
+        self._excess = False
         self._probing = False
         self._waiting = 0
         self._turned = asyncio.Event()
@@ -126,30 +128,34 @@ class Gate:
     async def exchange(self) -> None:
         """Report, and do as the fleet has decided."""
         self._alarm = self._alarm or self._reporter.alarming
-        wants = self._permits.in_use + self._permits.waiting + 1
-        report = self._reporter.taken(wants=wants, peak=self._permits.take_peak(), waiting=self._waiting > 0)
-        was_open = self._fleet.well
+        permits, was_open = self._permits, self._fleet.well
+        wants = permits.in_use + permits.waiting
+        report = self._reporter.taken(
+            in_flight=permits.in_use, wants=wants, peak=permits.take_peak(), waiting=self._waiting > 0
+        )
         try:
             await self._fleet.tell(report)
         except AWAY:
             self._reporter.give_back(report)
             raise
-        self._alarm = False
+        self._alarm = self._pressed = False
         if report.seen.probe is not None or report.seen.dropped:
             self._probing = False
-        self._permits.limit = self._fleet.share
+        self._reporter.begin(self._fleet.flow.limit.epoch)
+        permits.limit = self._fleet.share
+        self._excess = permits.in_use > permits.limit
         self._session.paused = not self._fleet.well or self._fleet.share == 0
         self._say(was_open=was_open)
         self._turned.set()
         self._turned = asyncio.Event()
 
     async def passed(self) -> None:
-        """Wait until the gate is open, or a request may go out as the probe.
+        """Wait until the gate is open and not about to be narrowed, or a request may go out as the probe.
 
         Raises:
             HandBack: the session ended first.
         """
-        while not self.is_open and not self._probe_is_due:
+        while not self._flows and not self._probe_is_due:
             self._waiting += 1
             try:
                 await self._session.unless_over(self._turned.wait())
@@ -169,10 +175,12 @@ class Gate:
                 async with self._probe(piece) as passage:
                     yield passage
                 return
+            if not self._permits.limit:  # to be given a share, this drain must be known to want one
+                self._wake.set()
             async with self._permits:
                 self._session.go_on()
                 await self._wait_for_rate(piece)
-                if self.is_open:
+                if self._flows:
                     yield self._passage(piece)
                     return
 
@@ -185,7 +193,9 @@ class Gate:
         self._reporter.note(
             verdict, passage.extent, rtt_ms, asked_ms=asked_ms, probe=passage.probe, epoch=passage.epoch
         )
-        if self._reporter.urgent:
+        self._pressed = self._pressed or (isinstance(verdict, Retry) and verdict.pushed_back)
+        down_to_share = self._excess and self._permits.in_use - 1 <= self._permits.limit  # others wait for that
+        if self._reporter.urgent or down_to_share:
             self._wake.set()
 
     def drop_probe(self) -> None:
@@ -194,6 +204,10 @@ class Gate:
             self._probing = True  # until it is reported
             self._reporter.drop_probe()
             self._wake.set()
+
+    @property
+    def _flows(self) -> bool:
+        return self.is_open and not self._pressed
 
     @property
     def _probe_is_due(self) -> bool:

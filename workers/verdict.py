@@ -73,6 +73,7 @@ class Retry:
         for_all: whether that is meant for all requests to the destination.
         ambiguous: whether the upstream may already have the events.
         pushed_back: whether it would rather have fewer requests at once.
+        answered: whether there was an answer at all.
     """
 
     error: str
@@ -81,6 +82,7 @@ class Retry:
     for_all: bool = False
     ambiguous: bool = False
     pushed_back: bool = False
+    answered: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,9 @@ def classify(answer: Answer) -> Verdict:
     """The verdict on an answer."""
     status = answer.status
     if status is None:
-        return Retry(answer.failure, answer.failure, ambiguous=answer.reached, pushed_back=answer.timed_out)
+        return Retry(
+            answer.failure, answer.failure, ambiguous=answer.reached, pushed_back=answer.timed_out, answered=False
+        )
     if 200 <= status < 300:  # noqa: PLR2004 - HTTP's classes are clearer as numbers
         return _classify_success(answer, status)
     if status in _REFUSED:

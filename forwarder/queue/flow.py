@@ -45,41 +45,57 @@ class Breaker(Struct, frozen=True):
 
 
 class Limit(Struct, frozen=True):
-    """How many requests the fleet may have in flight.
+    """How many requests the fleet may have in flight (decided in `workers.concurrency`).
 
     Attributes:
-        value: that number; its fraction counts towards the next whole.
-        slow_start: it still doubles.
-        ceiling: the highest number believed to be tolerated; 0 when none has been found.
-        probe_at_ms: when a number beyond the ceiling is tried.
-        probe_wait_ms: how long the next such try is put off; doubles with each that fails.
-        base_rtt_ms: the round trip at rest; 0 when unknown.
+        value: requests at once, fleet-wide.
+        slow_start: whether its steps double.
+        proven: the highest value that was in use until a decision, and held; 0 when unknown.
+        ceiling: one less than what was too much; 0 when unknown. Between it and `proven` there is something to find.
+        probe_at_ms: when one more than the ceiling is tried.
+        probe_wait_ms: how long that was put off.
+        base_rtt_ms: the round trip at rest; 0 when unknown. It falls at once and rises only when a rest has shown it.
+        rtt_ms: the mean round trip before the last decision; during a rest, before the rest.
+        rest_from: the value before the rest; 0 when there is none.
+        settled: whether what was in flight before the rest has been answered.
+        rest_at_ms: before this, only slow round trips lead to a rest.
         decided_ms: when it was decided last.
-        epoch: decreases so far; what was sent before the last one says nothing about the present limit.
+        epoch: its changes so far. What was sent before the last one says nothing about the present value.
     """
 
-    value: float = 1.0
+    value: int = 1
     slow_start: bool = True
-    ceiling: float = 0.0
+    proven: int = 0
+    ceiling: int = 0
     probe_at_ms: int = 0
     probe_wait_ms: int = 0
     base_rtt_ms: float = 0.0
+    rtt_ms: float = 0.0
+    rest_from: int = 0
+    settled: bool = False
+    rest_at_ms: int = 0
     decided_ms: int = 0
     epoch: int = 0
 
 
 class Window(Struct, frozen=True):
-    """What the fleet has seen since the limit was decided.
+    """What the fleet has seen since the limit was decided; of requests of the present epoch.
 
     Attributes:
         answered: answers of a destination that is well.
         rtt_ms: their round trips, added up.
-        pushed_back: answers that ask for less, to requests of the present epoch.
+        rtt_ms2: the squares of these, added up.
+        pushed_back: answers that ask for less, and timeouts.
+        peak: the most that each drain had in flight since it knows of this epoch, added up.
+        silent: drains that have not reported since, or only of an older epoch.
     """
 
     answered: int = 0
     rtt_ms: float = 0.0
+    rtt_ms2: float = 0.0
     pushed_back: int = 0
+    peak: int = 0
+    silent: int = 0
 
 
 class Size(Struct, frozen=True):
@@ -108,15 +124,15 @@ class Member(Struct, frozen=True):
     """A drain that takes part.
 
     Attributes:
-        wants: requests that it would have in flight.
-        peak: the most that it had since the report before.
-        joined_ms: since when.
+        wants: requests that it could have in flight.
+        held: the share that it was given last, or what it has in flight, if that is more.
+        peak: the most that it had in flight in the present epoch; -1 until it has reported since the last decision.
         seen_ms: when it reported last.
     """
 
     wants: int
+    held: int
     peak: int
-    joined_ms: int
     seen_ms: int
 
 

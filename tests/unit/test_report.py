@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from workers.breaker import RUN_MAX, Seen
+from workers.flow import Load
 from workers.report import Reporter
 from workers.sizing import Extent
 from workers.verdict import Cut, Delivered, Retry, Stop, Verdict
@@ -24,7 +25,7 @@ def reporter(*verdicts: Verdict, asked_ms: int = 0, epoch: int = 0, extent: Exte
 
 
 def seen(made: Reporter) -> Seen:
-    return made.taken(wants=1, peak=1, waiting=False).seen
+    return made.taken(in_flight=0, wants=1, peak=1, waiting=False).seen
 
 
 def test_what_was_seen_is_counted_and_the_words_of_the_upstream_are_left_out() -> None:
@@ -40,16 +41,27 @@ def test_a_report_is_told_once() -> None:
 
 
 def test_round_trips_are_those_of_deliveries() -> None:
-    window = reporter(OK, REFUSED, FAILED, OK).taken(wants=3, peak=2, waiting=True).window
-    assert (window.answered, window.rtt_ms, window.pushed_back) == (2, 100.0, 0)
+    load = reporter(OK, REFUSED, FAILED, OK).taken(in_flight=1, wants=3, peak=2, waiting=True).load
+    assert load == Load(in_flight=1, wants=3, peak=2, answered=2, rtt_ms=100.0, rtt_ms2=5_000.0)
 
 
 def test_only_back_pressure_of_the_present_epoch_counts() -> None:
-    made = reporter(BUSY, BUSY, epoch=4)
-    made.note(BUSY, EXTENT, 1.0, asked_ms=0, probe=False, epoch=3)
-    made.note(BUSY, EXTENT, 1.0, asked_ms=0, probe=False, epoch=5)
-    report = made.taken(wants=0, peak=0, waiting=False)
-    assert (report.epoch, report.window.pushed_back) == (5, 1)
+    made = reporter(BUSY, BUSY, OK)
+    made.begin(5)
+    for verdict, epoch in ((BUSY, 4), (OK, 4), (BUSY, 5)):
+        made.note(verdict, EXTENT, 1.0, asked_ms=0, probe=False, epoch=epoch)
+    report = made.taken(in_flight=0, wants=0, peak=0, waiting=False)
+    assert report.load == Load(epoch=5, pushed_back=1)
+    assert report.seen.failed == 2, "one per epoch: they may only have been too many at once"
+    made.begin(5)
+    assert made.taken(in_flight=0, wants=0, peak=0, waiting=False).load.epoch == 5
+
+
+def test_back_pressure_that_comes_at_once_counts_as_one_failure_but_timeouts_each() -> None:
+    timeout = Retry("no answer", "no answer", ambiguous=True, pushed_back=True, answered=False)
+    assert seen(reporter(*[BUSY] * 9)).failed == 1
+    assert seen(reporter(*[timeout] * 9)).failed == 9
+    assert reporter(*[timeout] * RUN_MAX).alarming
 
 
 @pytest.mark.parametrize(
@@ -78,7 +90,7 @@ def test_the_probe_says_how_it_went_and_who_gives_it_back_is_not_given_it_again(
     made.note(REFUSED, EXTENT, 1.0, asked_ms=0, probe=True, epoch=0)
     assert seen(made).probe is True
     made.drop_probe()
-    dropped = made.taken(wants=1, peak=0, waiting=True).seen
+    dropped = made.taken(in_flight=0, wants=1, peak=0, waiting=True).seen
     assert (dropped.dropped, dropped.waiting) == (True, False)
 
 
@@ -88,13 +100,13 @@ def test_sizes_are_the_smallest_that_was_too_large_and_the_largest_that_fitted()
     made.note(TOO_LARGE, Extent(1, 90_000), 1.0, asked_ms=0, probe=False, epoch=0)
     made.note(OK, Extent(125, 9_000), 1.0, asked_ms=0, probe=False, epoch=0)
     made.note(OK, Extent(20, 15_000), 1.0, asked_ms=0, probe=False, epoch=0)
-    report = made.taken(wants=0, peak=0, waiting=False)
+    report = made.taken(in_flight=0, wants=0, peak=0, waiting=False)
     assert (report.refused, report.fitted) == (Extent(250, 30_000), Extent(125, 15_000))
 
 
 def test_a_report_that_could_not_be_told_is_told_with_the_next() -> None:
     made = reporter(OK, FAILED, FAILED)
-    untold = made.taken(wants=1, peak=1, waiting=False)
+    untold = made.taken(in_flight=0, wants=1, peak=1, waiting=False)
     made.note(FAILED, EXTENT, 1.0, asked_ms=0, probe=False, epoch=0)
     made.give_back(untold)
     assert replace(seen(made), probe=None) == Seen(good=1, failed=3, trailing=3, failure="HTTP 500")
