@@ -21,7 +21,7 @@ import pytest
 
 from forwarder.paths import DataDir
 from forwarder.queue.keys import SLOTS, Keys
-from tests.support.attacker import ATTACKS, DRAIN, HARMLESS, Attack, Attacker, Call, Effect
+from tests.support.attacker import ATTACKS, DRAIN, HARMLESS, LEAVE, Attack, Attacker, Call, Effect
 from tests.support.rig import Rig
 from tests.support.sandbox import ROOT
 from tests.support.waiting import eventually
@@ -301,7 +301,7 @@ def test_stock_workers_fall_to_each(subtests: pytest.Subtests) -> None:
 ORDERS = pytest.mark.parametrize(
     ("order", "fields", "changed"),
     [
-        pytest.param("stop-job", {"stopped_callback_name": "planted.leave"}, {}, id="callback of the stop"),
+        pytest.param("stop-job", {"stopped_callback_name": LEAVE}, {}, id="callback of the stop"),
         pytest.param("kill-horse", {}, {"status": "nope"}, id="status that is none"),
     ],
 )

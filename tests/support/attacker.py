@@ -36,6 +36,9 @@ def drain(slot: int) -> Call:
 HARMLESS: Final = drain(0)
 """Ends well at once while somebody holds the lease."""
 FAILING: Final[Call] = ["nobody.nothing", None, [], {}]
+LEAVE: Final = "planted.leave"
+"""A function that takes a job and leaves the trace."""
+INFLATABLE: Final = ("exc_info", "meta", "result")
 USUAL: Final = {
     "created_at": "2026-01-01T00:00:00.000000Z",
     "status": "queued",
@@ -91,6 +94,10 @@ class Attacker:
         """A shell command that leaves the trace."""
         return f"touch {self._traces / job_id}"
 
+    def expression(self, job_id: str) -> str:
+        """Python that leaves the trace."""
+        return f"__import__('os').system({self.command(job_id)!r})"
+
     def gadget(self, job_id: str) -> bytes:
         """A pickle that leaves the trace."""
         return pickle.dumps(Gadget(self.command(job_id)))
@@ -111,9 +118,14 @@ class Attacker:
         self.plant(job_id, data, **fields)
         self.push(job_id)
 
-    def push(self, job_id: str | bytes) -> None:
-        """Put an id on the queue, whatever it is."""
-        self.redis.rpush(f"rq:queue:{self.queue}", job_id)
+    def abandon(self, job_id: str, **fields: str | bytes) -> None:
+        """Plant a job whose worker seems to have died: the next one's maintenance deals with it."""
+        self.plant(job_id, HARMLESS, status="started", **fields)
+        self.register("wip", f"{job_id}:execution")
+
+    def push(self, job_id: str | bytes, suffix: str = "") -> None:
+        """Put an id on the queue, whatever it is; with `:intermediate`, on the list of jobs under way."""
+        self.redis.rpush(f"rq:queue:{self.queue}{suffix}", job_id)
 
     def register(self, registry: str, member: str | bytes) -> None:
         """Put a member that is due into the queue's registry: wip, ready, scheduled."""
@@ -146,117 +158,18 @@ class Attack:
     """One way in.
 
     Attributes:
-        name: of the function that plants it, and the id of its job.
-        plant: plants it.
+        name: also the id of its job.
         effect: what it does to a stock worker.
-        stock: which one: a `pickle` or `json` worker, or a `pool`, or a `pool -S json`.
-        early: whether it is met when a worker starts, by its maintenance.
+        plant: plants it.
+        stock: which stock worker: a `pickle` or `json` one, or a `pool`, or a `pool -S json`.
+        early: whether a worker meets it when it starts, in its maintenance.
     """
 
     name: str
-    plant: Callable[[Attacker, str], None]
     effect: Effect
-    stock: str
-    early: bool
-
-
-ATTACKS: Final[list[Attack]] = []
-
-
-def attack(effect: Effect, stock: str = "json", *, early: bool = False) -> Callable[[Any], Any]:
-    """Add a function to ATTACKS."""
-
-    def add(plant: Callable[[Attacker, str], None]) -> Callable[[Attacker, str], None]:
-        ATTACKS.append(Attack(plant.__name__, plant, effect, stock, early))
-        return plant
-
-    return add
-
-
-# Code, by pickle: on fetch, in the worker itself, or in its horse
-
-
-@attack(Effect.RUNS, "pickle")
-def pickle_in_data(at: Attacker, job: str) -> None:
-    at.enqueue(job, zlib.compress(at.gadget(job)))
-
-
-@attack(Effect.RUNS, "pickle")
-def pickle_in_meta(at: Attacker, job: str) -> None:
-    at.enqueue(job, HARMLESS, meta=at.gadget(job))
-
-
-@attack(Effect.RUNS, "pickle")
-def pickle_in_result(at: Attacker, job: str) -> None:
-    at.enqueue(job, HARMLESS, result=at.gadget(job))
-
-
-@attack(Effect.RUNS, "pool -S json", early=True)
-def pickle_in_the_meta_of_an_abandoned_job(at: Attacker, job: str) -> None:
-    at.plant(job, HARMLESS, status="started", meta=at.gadget(job))
-    at.register("wip", f"{job}:execution")
-
-
-@attack(Effect.RUNS, "pool", early=True)
-def pickle_in_the_meta_of_a_scheduled_job(at: Attacker, job: str) -> None:
-    at.plant(job, HARMLESS, status="scheduled", meta=at.gadget(job))
-    at.register("scheduled", job)
-
-
-# Code, by name
-
-
-@attack(Effect.RUNS)
-def os_system_by_name(at: Attacker, job: str) -> None:
-    at.enqueue(job, ["os.system", None, [at.command(job)], {}])
-
-
-@attack(Effect.RUNS)
-def eval_by_name(at: Attacker, job: str) -> None:
-    at.enqueue(job, ["eval", None, [f"__import__('os').system({at.command(job)!r})"], {}])
-
-
-@attack(Effect.RUNS)
-def method_of_a_text(at: Attacker, job: str) -> None:
-    at.enqueue(job, ["__mul__", "A" * 20, [1_000_000], {}])
-
-
-@attack(Effect.RUNS)
-def callback_of_success(at: Attacker, job: str) -> None:
-    at.enqueue(job, HARMLESS, success_callback_name="planted.leave")
-
-
-@attack(Effect.RUNS)
-def callback_of_failure(at: Attacker, job: str) -> None:
-    at.enqueue(job, FAILING, failure_callback_name="planted.leave")
-
-
-@attack(Effect.RUNS, early=True)
-def callback_of_an_abandoned_job(at: Attacker, job: str) -> None:
-    at.plant(job, HARMLESS, status="started", failure_callback_name="planted.leave")
-    at.register("wip", f"{job}:execution")
-
-
-# Requests
-
-
-@attack(Effect.RUNS)
-def webhook_of_success(at: Attacker, job: str) -> None:
-    at.enqueue(job, HARMLESS, webhooks=at.webhook(job, "finished"))
-
-
-@attack(Effect.RUNS)
-def webhook_of_failure(at: Attacker, job: str) -> None:
-    at.enqueue(job, FAILING, webhooks=at.webhook(job, "failed"))
-
-
-@attack(Effect.RUNS, early=True)
-def webhook_of_an_abandoned_job(at: Attacker, job: str) -> None:
-    at.plant(job, HARMLESS, status="started", webhooks=at.webhook(job, "failed"))
-    at.register("wip", f"{job}:execution")
-
-
-# Memory
+    plant: Callable[[Attacker, str], object]
+    stock: str = "json"
+    early: bool = False
 
 
 @cache
@@ -265,105 +178,75 @@ def bomb() -> bytes:
     return zlib.compress(b" " * BOMB_BYTES, 1)
 
 
-@attack(Effect.SWELLS)
-def bomb_in_data(at: Attacker, job: str) -> None:
-    at.enqueue(job, bomb())
+def scheduled(at: Attacker, job: str) -> None:
+    at.plant(job, HARMLESS, status="scheduled", meta=at.gadget(job))
+    at.register("scheduled", job)
 
 
-@attack(Effect.SWELLS)
-def bomb_in_every_other_field(at: Attacker, job: str) -> None:
-    at.enqueue(job, HARMLESS, **dict.fromkeys(("exc_info", "meta", "result"), bomb()))
-
-
-@attack(Effect.SWELLS, early=True)
-def bomb_in_a_job_that_depends_on_an_abandoned_one(at: Attacker, job: str) -> None:
-    at.plant(job, HARMLESS, status="started")
-    at.register("wip", f"{job}:execution")
+def bomb_that_depends(at: Attacker, job: str) -> None:
+    at.abandon(job)
     at.plant(f"{job}-dependent", bomb(), status="deferred")
     at.redis.sadd(f"rq:job:{job}:dependents", f"{job}-dependent")
 
 
-# The worker's life: what RQ meets outside of the horse, and does not expect
-
-
-@attack(Effect.KILLS)
-def status_that_is_none(at: Attacker, job: str) -> None:
-    at.enqueue(job, HARMLESS, status="nope")
-
-
-@attack(Effect.KILLS)
-def time_that_is_none(at: Attacker, job: str) -> None:
-    at.enqueue(job, HARMLESS, created_at="yesterday")
-
-
-@attack(Effect.KILLS)
-def number_that_is_none(at: Attacker, job: str) -> None:
-    at.enqueue(job, HARMLESS, result_ttl="soon")
-
-
-@attack(Effect.KILLS)
-def deep_list_that_json_cannot_hold(at: Attacker, job: str) -> None:
-    at.enqueue(job, HARMLESS, retry_intervals="[" * 100_000)
-
-
-@attack(Effect.KILLS)
-def text_that_is_no_utf8(at: Attacker, job: str) -> None:
-    at.enqueue(job, HARMLESS, description=b"\xff")
-
-
-@attack(Effect.KILLS)
-def retry_without_intervals(at: Attacker, job: str) -> None:
-    at.enqueue(job, FAILING, retries_left="1", retry_intervals="{}")
-
-
-@attack(Effect.KILLS)
-def job_without_a_timeout(at: Attacker, job: str) -> None:
-    at.enqueue(job, drain(1), timeout="")
-
-
-@attack(Effect.KILLS)
-def failure_that_is_forgotten_at_once(at: Attacker, job: str) -> None:
+def forgotten_at_once(at: Attacker, job: str) -> None:
     at.redis.zadd(f"rq:executions:{job}", {"nobody": 9_999_999_999})
     at.enqueue(job, FAILING, failure_ttl="0")
 
 
-@attack(Effect.KILLS)
-def job_that_is_no_hash(at: Attacker, job: str) -> None:
+def no_hash(at: Attacker, job: str) -> None:
     at.redis.rpush(f"rq:job:{job}", "anything")
     at.push(job)
 
 
-@attack(Effect.KILLS)
-def id_that_no_job_may_have(at: Attacker, job: str) -> None:
-    at.push(f"{job} {{}}")
-
-
-@attack(Effect.KILLS)
-def id_that_is_no_utf8(at: Attacker, job: str) -> None:
-    at.push(job.encode() + b"\xff")
-
-
-@attack(Effect.KILLS, early=True)
-def execution_of_three_parts(at: Attacker, job: str) -> None:
-    at.register("wip", f"{job}:x:y")
-
-
-@attack(Effect.KILLS, early=True)
-def execution_that_is_no_utf8(at: Attacker, job: str) -> None:
-    at.register("wip", job.encode() + b"\xff:x")
-
-
-@attack(Effect.KILLS, early=True)
-def ready_job_that_is_malformed(at: Attacker, job: str) -> None:
+def malformed_and_ready(at: Attacker, job: str) -> None:
     at.plant(job, HARMLESS, status="nope")
     at.register("ready", job)
 
 
-@attack(Effect.KILLS, early=True)
-def ready_job_whose_id_is_no_utf8(at: Attacker, job: str) -> None:
-    at.register("ready", job.encode() + b"\xff")
+def undecodable(job: str) -> bytes:
+    """An id that is no UTF-8."""
+    return job.encode() + b"\xff"
 
 
-@attack(Effect.KILLS, early=True)
-def id_under_way_that_is_no_utf8(at: Attacker, job: str) -> None:
-    at.redis.rpush(f"rq:queue:{at.queue}:intermediate", job.encode() + b"\xff")
+_RUNS, _KILLS, _SWELLS = Effect.RUNS, Effect.KILLS, Effect.SWELLS
+ATTACKS: Final = (
+    # code, by pickle
+    Attack("pickle-in-data", _RUNS, lambda at, job: at.enqueue(job, zlib.compress(at.gadget(job))), "pickle"),
+    Attack("pickle-in-meta", _RUNS, lambda at, job: at.enqueue(job, HARMLESS, meta=at.gadget(job)), "pickle"),
+    Attack("pickle-in-result", _RUNS, lambda at, job: at.enqueue(job, HARMLESS, result=at.gadget(job)), "pickle"),
+    Attack("pickle-abandoned", _RUNS, lambda at, job: at.abandon(job, meta=at.gadget(job)), "pool -S json", early=True),
+    Attack("pickle-scheduled", _RUNS, scheduled, "pool", early=True),
+    # code, by name
+    Attack("os-system", _RUNS, lambda at, job: at.enqueue(job, ["os.system", None, [at.command(job)], {}])),
+    Attack("eval", _RUNS, lambda at, job: at.enqueue(job, ["eval", None, [at.expression(job)], {}])),
+    Attack("method-of-text", _RUNS, lambda at, job: at.enqueue(job, ["__mul__", "A" * 20, [1_000_000], {}])),
+    Attack("success-callback", _RUNS, lambda at, job: at.enqueue(job, HARMLESS, success_callback_name=LEAVE)),
+    Attack("failure-callback", _RUNS, lambda at, job: at.enqueue(job, FAILING, failure_callback_name=LEAVE)),
+    Attack("abandoned-callback", _RUNS, lambda at, job: at.abandon(job, failure_callback_name=LEAVE), early=True),
+    # requests
+    Attack("success-webhook", _RUNS, lambda at, job: at.enqueue(job, HARMLESS, webhooks=at.webhook(job, "finished"))),
+    Attack("failure-webhook", _RUNS, lambda at, job: at.enqueue(job, FAILING, webhooks=at.webhook(job, "failed"))),
+    Attack("abandoned-webhook", _RUNS, lambda at, job: at.abandon(job, webhooks=at.webhook(job, "failed")), early=True),
+    # memory
+    Attack("bomb-in-data", _SWELLS, lambda at, job: at.enqueue(job, bomb())),
+    Attack("bombs-elsewhere", _SWELLS, lambda at, job: at.enqueue(job, HARMLESS, **dict.fromkeys(INFLATABLE, bomb()))),
+    Attack("bomb-that-depends", _SWELLS, bomb_that_depends, early=True),
+    # what a worker meets outside of its horse, and RQ does not expect
+    Attack("no-status", _KILLS, lambda at, job: at.enqueue(job, HARMLESS, status="nope")),
+    Attack("no-date", _KILLS, lambda at, job: at.enqueue(job, HARMLESS, created_at="yesterday")),
+    Attack("no-number", _KILLS, lambda at, job: at.enqueue(job, HARMLESS, result_ttl="soon")),
+    Attack("no-text", _KILLS, lambda at, job: at.enqueue(job, HARMLESS, description=b"\xff")),
+    Attack("deep-json", _KILLS, lambda at, job: at.enqueue(job, HARMLESS, retry_intervals="[" * 100_000)),
+    Attack("no-intervals", _KILLS, lambda at, job: at.enqueue(job, FAILING, retries_left="1", retry_intervals="{}")),
+    Attack("no-timeout", _KILLS, lambda at, job: at.enqueue(job, drain(1), timeout="")),
+    Attack("forgotten-at-once", _KILLS, forgotten_at_once),
+    Attack("no-hash", _KILLS, no_hash),
+    Attack("no-id", _KILLS, lambda at, job: at.push(f"{job} {{}}")),
+    Attack("undecodable-id", _KILLS, lambda at, job: at.push(undecodable(job))),
+    Attack("undecodable-under-way", _KILLS, lambda at, job: at.push(undecodable(job), ":intermediate"), early=True),
+    Attack("three-parts", _KILLS, lambda at, job: at.register("wip", f"{job}:x:y"), early=True),
+    Attack("undecodable-execution", _KILLS, lambda at, job: at.register("wip", undecodable(job) + b":x"), early=True),
+    Attack("malformed-and-ready", _KILLS, malformed_and_ready, early=True),
+    Attack("undecodable-and-ready", _KILLS, lambda at, job: at.register("ready", undecodable(job)), early=True),
+)
