@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 from redis import Redis
 from redis.exceptions import ResponseError
 from rq import Queue, registry, scheduler
-from rq.exceptions import DeserializationError, InvalidJobOperation, NoSuchJobError
+from rq.exceptions import DeserializationError, InvalidJobOperation, NoSuchJobError, StopRequested
 from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
@@ -75,6 +75,8 @@ class FeedbackJob(Job):
             kept[b"data"] = _inflated(kept.get(b"data", b""))
             super().restore(kept)
             self._check()
+        except StopRequested:  # by a signal that came this very moment
+            raise
         except Exception as error:  # RQ reads each field in its own way (asserts and recursion included)
             cause = error.__cause__ or error
             raise _refused(self.id, f"{type(cause).__name__}: {cause}") from None

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis
 from rq import registry, scheduler
-from rq.exceptions import DeserializationError, NoSuchJobError
+from rq.exceptions import DeserializationError, NoSuchJobError, StopRequested
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
@@ -263,6 +263,15 @@ def test_the_log_gets_one_bounded_line_without_the_jobs_contents(capsys: pytest.
 def test_a_hash_without_data_is_no_job() -> None:
     with pytest.raises(NoSuchJobError):
         FeedbackJob("id", connection=NOBODY).restore({b"status": b"queued"})
+
+
+def test_a_worker_that_is_asked_to_stop_while_it_reads_a_job_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> None:
+        raise StopRequested
+
+    monkeypatch.setattr(Job, "restore", stopped)
+    with pytest.raises(StopRequested):
+        restored()
 
 
 def test_the_queue_forces_its_job_class_and_serializer() -> None:
