@@ -88,9 +88,14 @@ def decide(limit: Limit, window: Window, now_ms: int, maximum: int) -> Limit:
 
 
 def resumed(limit: Limit, now_ms: int) -> Limit:
-    """The limit after an outage, which has taught nothing about it: from a quarter on, in slow start."""
+    """The limit after a pause: a quarter, and in slow start back to what is proven.
+
+    What was too much stays known, or the same attempt might lead to the next pause; as an outage may have taught it, it
+    is tried without a wait.
+    """
     value = max(1, limit.value // 4)
-    return Limit(value, base_rtt_ms=limit.base_rtt_ms, decided_ms=now_ms, epoch=limit.epoch + 1)
+    epoch = limit.epoch + 1
+    return replace(limit, value=value, slow_start=True, probe_at_ms=now_ms, rest_from=0, decided_ms=now_ms, epoch=epoch)
 
 
 def _pressed(limit: Limit, window: Window) -> bool:
@@ -144,17 +149,17 @@ def _grown(limit: Limit, now_ms: int) -> Limit:
     """A step up, if there is one to take. The value has been in use, and has held."""
     if 0 < limit.ceiling < limit.value:  # the try has worked
         limit = replace(limit, slow_start=True, ceiling=0, probe_wait_ms=0)
-    return replace(limit, value=limit.value + _step(limit, now_ms), proven=limit.value)
+    return replace(limit, value=limit.value + _step(limit, now_ms), proven=max(limit.proven, limit.value))
 
 
 def _step(limit: Limit, now_ms: int) -> int:
     value, gap = limit.value, limit.ceiling - limit.value
     if gap == 0:
         return int(now_ms >= limit.probe_at_ms)
-    if limit.slow_start:
-        return min(value, max(1, 2 * (value - limit.proven)))
-    step = min(value // 10, gap // 2) if limit.ceiling else value // 10
-    return max(1, step)
+    if value < limit.proven:
+        return min(value, limit.proven - value)
+    step = min(value, 2 * (value - limit.proven)) if limit.slow_start else value // 10
+    return max(1, min(step, gap // 2) if limit.ceiling else step)
 
 
 def _rested(limit: Limit, window: Window, now_ms: int) -> Limit:

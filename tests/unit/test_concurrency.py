@@ -175,7 +175,7 @@ def test_a_limit_that_is_not_in_use_stays(limit: Limit) -> None:
 
 @pytest.mark.parametrize(("value", "grown"), [(1, 2), (9, 10), (19, 20), (20, 22), (100, 110), (990, 1_000)])
 def test_after_slow_start_it_grows_by_a_tenth_up_to_the_maximum(value: int, grown: int) -> None:
-    assert after(replace(CALM, value=value)).value == grown
+    assert after(replace(CALM, value=value, proven=value)).value == grown
 
 
 @pytest.mark.parametrize(("value", "grown"), [(100, 110), (180, 189), (190, 194), (196, 197), (197, 198), (198, 198)])
@@ -185,7 +185,7 @@ def test_towards_the_ceiling_steps_become_smaller_and_there_they_end(value: int,
 
 
 def test_what_was_in_use_and_held_is_proven() -> None:
-    assert after(replace(CALM, proven=3)).proven == 20
+    assert after(replace(CALM, proven=19)).proven == 20
 
 
 def test_one_more_than_the_ceiling_is_tried_when_its_time_has_come() -> None:
@@ -242,11 +242,36 @@ def test_when_even_one_is_too_much_all_is_learned_anew() -> None:
     assert after(limit).value == 2
 
 
-def test_after_an_outage_it_begins_with_a_quarter_in_slow_start_and_knows_the_round_trip() -> None:
-    limit = resumed(replace(CALM, ceiling=20, epoch=7), NOW_MS)
-    assert limit == Limit(value=5, base_rtt_ms=50.0, decided_ms=NOW_MS, epoch=8)
-    assert after(limit).value == 10
+def growth(limit: Limit, rounds: int) -> list[int]:
+    """The values of some rounds in which all went well."""
+    values = []
+    for _ in range(rounds):
+        limit = after(limit)
+        values.append(limit.value)
+    return values
+
+
+def test_after_a_pause_it_begins_with_a_quarter_and_doubles_up_to_what_is_proven() -> None:
+    limit = resumed(replace(CALM, value=64, proven=64, epoch=7), NOW_MS)
+    assert (limit.value, limit.decided_ms, limit.epoch) == (16, NOW_MS, 8)
+    assert growth(limit, 4) == [32, 64, 65, 67]
     assert resumed(Limit(), NOW_MS).value == 1
+
+
+def test_after_a_pause_that_came_of_too_much_at_once_it_does_not_try_as_much_again() -> None:
+    """Else a slow start that leads to a pause would lead to the next one."""
+    limit = resumed(pushed(Limit(value=16, proven=8)), NOW_MS)
+    assert growth(limit, 6) == [4, 8, 9, 11, 13, 14]
+
+
+def test_what_an_outage_has_taught_is_tried_again_at_once() -> None:
+    fallen = pushed(pushed(CALM))
+    assert (fallen.value, fallen.proven, fallen.ceiling) == (11, 0, 14)
+    assert growth(resumed(fallen, NOW_MS), 9) == [4, 8, 11, 12, 13, 14, 15, 17, 21]
+
+
+def test_what_was_proven_and_has_held_before_stays_proven_while_it_comes_back() -> None:
+    assert after(replace(CALM, value=5)).proven == 20
 
 
 # By round trips
