@@ -19,7 +19,13 @@ def told(flow: Flow, token: str = "a", now_ms: int = 1_000, policy: Policy = POL
 
 
 def after(
-    flow: Flow, token: str = "a", now_ms: int = 1_000, policy: Policy = POLICY, *, paused: bool = False, **fields: Any
+    flow: Flow,
+    token: str = "a",
+    now_ms: int = 1_000,
+    policy: Policy = POLICY,
+    *,
+    paused: bool = False,
+    **fields: Any,  # noqa: ANN401 - the same
 ) -> tuple[Flow, Opening | None]:
     seen = fields.pop("seen", Seen())
     sizes = {name: fields.pop(name) for name in ("refused", "fitted") if name in fields}
