@@ -5,13 +5,11 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from redis.exceptions import ResponseError
-
 from forwarder.errors import QueueFull
 from forwarder.feedback import Members
 from forwarder.queue.connection import AsyncClient
 from forwarder.queue.keys import GROUP, Keys
-from forwarder.queue.scripts import Argument, Step
+from forwarder.queue.scripts import Argument, Step, run_async
 
 CHUNK_MAX_EVENTS: Final = 500
 CHUNK_MAX_BYTES: Final = 262_144
@@ -87,12 +85,8 @@ def append(
 
 
 async def ensure_group(client: AsyncClient, keys: Keys) -> None:
-    """Create the stream's group when it is missing; it begins with the first entry there is."""
-    try:
-        await client.xgroup_create(keys.events, GROUP, id="0", mkstream=True)
-    except ResponseError as error:
-        if "BUSYGROUP" not in str(error):
-            raise
+    """Create the stream's group when it is missing, also on a full Redis; it begins with the first entry there is."""
+    await run_async(client, Step("ensure_group", [keys.events], [GROUP], bool))
 
 
 async def read(client: AsyncClient, keys: Keys, consumer: str, count: int, block_ms: int) -> list[Entry]:
