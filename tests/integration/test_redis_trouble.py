@@ -245,6 +245,17 @@ def test_a_server_that_its_backlog_filled_is_emptied_and_all_is_well_without_a_r
     all_is_well(rig, worker)
 
 
+def test_rq_knows_the_worker_as_soon_as_there_is_memory_also_while_it_drains_without_rq(rig: Rig) -> None:
+    rig.sandbox.set_faults({"kind": "hang", "seconds": 20})
+    rig.client().send_many(events(10))
+    with full(rig):
+        rig.start_worker()
+        horse = in_mid_delivery(rig)
+        assert registered(rig) == []
+    assert eventually(lambda: registered(rig) == ["busy"]), rig.log.read_text()[-4000:]
+    assert rig.horses() == [horse]
+
+
 def test_destinations_take_turns_while_rq_cannot_work(start_rig: StartRig) -> None:
     rig = start_rig(FORWARDER_DESTINATIONS__EU__API_KEY="sandbox")
     rig.client().send_many(events(10))
