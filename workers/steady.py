@@ -192,12 +192,11 @@ class SteadyWorker(Worker):
         if self.scheduler:
             self.stop_scheduler()  # type: ignore[no-untyped-call]
         listener: Any = self.pubsub_thread
-        if listener:
-            listener.stop()
-        if listener and not self._asked:  # a process that ends closes the connection anyway
-            with suppress(RedisError):
-                self.unsubscribe()  # type: ignore[no-untyped-call]
         self.pubsub_thread = None
+        if listener and self.pubsub:
+            listener.stop()
+            with suppress(RedisError):  # its answer is what the listener waits for
+                self.pubsub.unsubscribe()
 
     def _unregister(self) -> None:
         """At the worker's end; a Redis that does not take it forgets us by itself."""
@@ -208,8 +207,10 @@ class SteadyWorker(Worker):
 
     def _pubsub_exception_handler(self, exc: Exception, pubsub: Any, pubsub_thread: Any) -> None:  # noqa: ANN401
         """In the thread that listens for commands. RQ's goes on too, but says so every two seconds."""
+        ours: Any = self.pubsub_thread
+        if pubsub_thread is not ours:
+            return  # it was told to end, and does
         if not isinstance(exc, AWAY):
             super()._pubsub_exception_handler(exc, pubsub, pubsub_thread)
-        if pubsub_thread is self.pubsub_thread:
-            self._trouble.note(cast("RedisError", exc))
+        self._trouble.note(cast("RedisError", exc))
         time.sleep(RETRY_S)

@@ -1,5 +1,6 @@
 """What a worker does before Redis answers; all else needs real processes (tests/integration)."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from redis.exceptions import AuthenticationError
 from forwarder.queue.connection import connect
 from forwarder.settings import load_settings
 from workers.rq_classes import QUEUE_NAME
+from workers.stop import SIGNALS, request_stop
 from workers.worker import FeedbackWorker
 
 
@@ -50,3 +52,13 @@ def test_an_orphan_is_asked_to_stop(worker: FeedbackWorker) -> None:
     assert worker._asked == 0, "nobody watches over it"
     worker.parent = 1 << 22
     assert worker._asked == 1
+
+
+def test_a_horse_takes_signals_before_its_job_begins(worker: FeedbackWorker) -> None:
+    before = {signum: signal.getsignal(signum) for signum in SIGNALS}
+    try:
+        worker.setup_work_horse_signals()
+        assert {signal.getsignal(signum) for signum in SIGNALS} == {request_stop}
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
