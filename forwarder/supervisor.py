@@ -5,16 +5,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from forwarder.log import get_logger
+from forwarder.signals import TOGETHER_S
 
 PYTHON: Final = (sys.executable, "-P", "-m")
 """How a module of ours is run: -P, or a folder `workers` where the user stands would be taken for ours."""
-STOP_MARGIN_S: Final = 5.0
-"""What a worker gets to stop, beyond the grace of what is in flight."""
+STOP_MARGIN_S: Final = 6.0
+"""What a worker gets to stop, beyond the grace of what is in flight; it takes 4 s to kill a horse that hangs."""
+LOOK_S: Final = 0.1
+"""Between two looks at the children."""
 RESTART_BASE_S: Final = 0.5
 RESTART_MAX_S: Final = 30.0
 HEALTHY_AFTER_S: Final = 60.0
@@ -82,22 +85,24 @@ class Supervisor:
             if child.due_at == 0:
                 self._schedule(child, now)
             elif now >= child.due_at:
-                child.due_at = 0.0
-                child.start()
+                self._restart(child, now)
 
-    def stop(self, grace_s: float) -> None:
-        """Ask all children to stop at once, wait, and kill what is left after the grace."""
+    def stop(self, grace_s: float, hurried: Callable[[], bool] = lambda: False) -> None:
+        """Ask all children to stop at once, wait, and kill what is left after the grace.
+
+        Args:
+            grace_s: seconds for all of it.
+            hurried: whether somebody has lost patience: then the children are asked again.
+        """
         deadline = time.monotonic() + grace_s
-        running = [child.process for child in self.children if child.process and child.running]
-        for process in running:
-            process.send_signal(signal.SIGTERM)
-        for process in running:
-            try:
-                process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                self._log.warning("killed", pid=process.pid, reason=f"did not stop within {grace_s:g} s")
-                process.kill()
-                process.wait()
+        running, asked_at = self._ask(), time.monotonic()
+        while any(child.running for child in running) and time.monotonic() < deadline:
+            time.sleep(LOOK_S)
+            if hurried() and time.monotonic() > asked_at + TOGETHER_S:  # or they would take it for the same request
+                self._ask()
+                asked_at = time.monotonic()
+        for child in running:
+            self._kill(child, f"did not stop within {grace_s:g} s")
 
     @property
     def ended(self) -> bool:
@@ -108,6 +113,27 @@ class Supervisor:
         """0 when all children ended well."""
         codes = [child.process.returncode for child in self.children if child.process]
         return 0 if not any(codes) else 1
+
+    def _ask(self) -> list[Child]:
+        running = [child for child in self.children if child.running]
+        for child in running:
+            if child.process:
+                child.process.send_signal(signal.SIGTERM)
+        return running
+
+    def _kill(self, child: Child, reason: str) -> None:
+        if child.process and child.running:
+            self._log.warning("killed", pid=child.process.pid, reason=reason)
+            child.process.kill()
+            child.process.wait()
+
+    def _restart(self, child: Child, now: float) -> None:
+        child.due_at = 0.0
+        try:
+            child.start()
+        except OSError as error:  # no memory or no process left for now
+            self._log.warning("child_not_started", child=child.name, error=str(error))
+            self._schedule(child, now)
 
     def _schedule(self, child: Child, now: float) -> None:
         if now - child.started_at > HEALTHY_AFTER_S:

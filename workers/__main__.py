@@ -1,21 +1,26 @@
 """One worker process: `python -m workers [--burst]`. `forwarder worker` starts and watches as many as it is told."""
 
 import argparse
+import signal
 import sys
+from types import FrameType
 
 from forwarder.errors import ForwarderError
 from forwarder.orphan import stop_with_parent
 from forwarder.queue.connection import queue_errors
 from forwarder.settings import load_settings
-from workers.worker import run_worker
 
 
 def main() -> int:
     """Run a worker; answers the exit code."""
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, _stop)  # until the worker has its own
+    stop_with_parent()
     parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
     parser.add_argument("--burst", action="store_true", help="stop when nothing waits any more")
     arguments = parser.parse_args()
-    stop_with_parent()
+    from workers.worker import run_worker  # noqa: PLC0415 - it takes long enough for a signal to come meanwhile
+
     try:
         settings = load_settings()
         with queue_errors(settings):
@@ -24,6 +29,10 @@ def main() -> int:
         sys.stderr.write(f"error: {error}\n")
         return 1
     return 0
+
+
+def _stop(_signum: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
 
 
 if __name__ == "__main__":

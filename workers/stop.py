@@ -1,19 +1,41 @@
-"""The one flag that says: finish or hand back what you hold, and end. Set by signals."""
+"""The flags that say, in a work horse: finish or hand back what you hold, and end. Set by signals."""
 
 import signal
-import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
+from typing import Final
 
-STOP = threading.Event()
-HURRY = threading.Event()
+from forwarder.signals import Flag
+
+STOP: Final = Flag()
+HURRY: Final = Flag()
+"""The grace is over: hand back at once."""
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+"""The worker says it by SIGUSR1, whoever signals all processes by one of the others."""
+_seen: set[int] = set()
 
 
-def request_stop(_signum: int, _frame: FrameType | None) -> None:
-    """A signal handler: only sets the flag."""
+def request_stop(signum: int, _frame: FrameType | None) -> None:
+    """A signal handler. The same signal again means to hurry; worker and service manager have one each for a stop."""
+    if signum in _seen:
+        HURRY.set()
+    _seen.add(signum)
     STOP.set()
 
 
 def stop_on_signals() -> None:
-    """In a work horse: its worker passes on SIGTERM as SIGUSR1, and a service manager may signal all processes."""
-    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+    """In a work horse, from its very beginning: a signal that came before is taken now."""
+    for signum in SIGNALS:
         signal.signal(signum, request_stop)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Around a fork: signals wait until the horse has its handlers and the worker knows its horse."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,7 +1,7 @@
 """Commands that run the parts: up, worker, sandbox."""
 
 import signal
-import threading
+import time
 from typing import Annotated
 
 import typer
@@ -12,7 +12,8 @@ from forwarder.extras import require
 from forwarder.log import configure_logging
 from forwarder.queue.connection import connect, control_url, queue_errors
 from forwarder.settings import DEFAULT_DESTINATION, PREFIX, Settings
-from forwarder.supervisor import PYTHON, STOP_MARGIN_S, Child, Supervisor
+from forwarder.signals import HURRY, Asked
+from forwarder.supervisor import LOOK_S, PYTHON, STOP_MARGIN_S, Child, Supervisor
 
 PANEL = "Run"
 
@@ -52,17 +53,18 @@ def worker(
     for url in (None, control_url(settings)):
         with queue_errors(settings), connect(settings, url) as client:
             client.ping()
-    stop = threading.Event()
+    asked = Asked()
     for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, lambda *_: stop.set())
+        signal.signal(signum, lambda *_: asked.again())
     supervisor = Supervisor()
     command = [*PYTHON, "workers", *(["--burst"] if burst else [])]
     for number in range(1, count + 1):
         supervisor.start(Child(f"worker {number}", command, restart=not burst))
-    while not supervisor.ended and not stop.wait(0.2):
+    while not supervisor.ended and not asked.count:
         supervisor.watch()
-    supervisor.stop(settings.shutdown_grace_s + STOP_MARGIN_S)
-    if not stop.is_set():
+        time.sleep(LOOK_S)
+    supervisor.stop(settings.shutdown_grace_s + STOP_MARGIN_S, hurried=lambda: asked.count == HURRY)
+    if not asked.count:
         raise typer.Exit(supervisor.exit_code())
 
 

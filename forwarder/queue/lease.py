@@ -8,10 +8,19 @@ a promise for which no drain came: the next wake begins anew.
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from forwarder.queue.keys import GROUP, Keys
 from forwarder.queue.scripts import Step
+
+PROMISED: Final = "promised"
+"""The value of a lease for which a drain is awaited."""
+PROMISE_TTL_S: Final = 5.0
+"""Longest life of a promise, so that a job that RQ lost is missed within seconds.
+
+A job may wait longer for a busy worker. That is safe: the drain that comes takes the slot whether it is promised or
+free, and a second one, enqueued meanwhile, finds the lease taken and ends.
+"""
 
 
 def new_token() -> str:
@@ -40,7 +49,7 @@ def wake(keys: Keys, slots: Sequence[int], ttl_s: float, *, behind_ms: int = 0) 
     Args:
         keys: the partition.
         slots: those that may be taken.
-        ttl_s: life of the promise.
+        ttl_s: life of a lease; a promise lives as long, but no longer than PROMISE_TTL_S.
         behind_ms: 0: any entry on the stream is work; else only one that nobody has read for so long.
     """
 
@@ -49,7 +58,7 @@ def wake(keys: Keys, slots: Sequence[int], ttl_s: float, *, behind_ms: int = 0) 
         return Woken(slots[index] if index >= 0 else None, bool(taken), newest)
 
     leases = [keys.lease(slot) for slot in slots]
-    return Step("wake", [keys.events, *leases], [_ms(ttl_s), GROUP, behind_ms], read)
+    return Step("wake", [keys.events, *leases], [_ms(min(ttl_s, PROMISE_TTL_S)), GROUP, behind_ms], read)
 
 
 def keep(keys: Keys, slot: int, token: str, ttl_s: float) -> Step[bool]:
@@ -63,6 +72,11 @@ def leave(keys: Keys, slot: int, token: str) -> Step[bool]:
     Returns (the step's answer): whether the lease was still ours.
     """
     return Step("leave", [keys.lease(slot), keys.events, keys.batches], [token, GROUP], bool)
+
+
+def take_back(keys: Keys, slot: int) -> Step[bool]:
+    """Take a promise back for which no drain will come."""
+    return leave(keys, slot, PROMISED)
 
 
 def _ms(seconds: float) -> int:

@@ -199,6 +199,15 @@ def no_hash(at: Attacker, job: str) -> None:
     at.push(job)
 
 
+def no_registry(at: Attacker, job: str) -> None:
+    at.redis.rpush(f"rq:executions:{job}", "anything")
+    at.enqueue(job, HARMLESS)
+
+
+def undecodable_worker(at: Attacker, job: str) -> None:
+    at.redis.sadd(f"rq:workers:{at.queue}", undecodable(job))
+
+
 def malformed_and_ready(at: Attacker, job: str) -> None:
     at.plant(job, HARMLESS, status="nope")
     at.register("ready", job)
@@ -242,6 +251,8 @@ ATTACKS: Final = (
     Attack("no-timeout", _KILLS, lambda at, job: at.enqueue(job, drain(1), timeout="")),
     Attack("forgotten-at-once", _KILLS, forgotten_at_once),
     Attack("no-hash", _KILLS, no_hash),
+    Attack("no-registry", _KILLS, no_registry),
+    Attack("undecodable-worker", _KILLS, undecodable_worker, early=True),
     Attack("no-id", _KILLS, lambda at, job: at.push(f"{job} {{}}")),
     Attack("undecodable-id", _KILLS, lambda at, job: at.push(undecodable(job))),
     Attack("undecodable-under-way", _KILLS, lambda at, job: at.push(undecodable(job), ":intermediate"), early=True),

@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +25,8 @@ from forwarder.queue.scripts import run
 from forwarder.settings import Settings, load_settings
 from tests.support.sandbox import ROOT, Sandbox
 from tests.support.waiting import eventually
+from workers.rq_classes import FeedbackQueue
+from workers.sweep import Sweep
 
 QUICK = {
     "FORWARDER_RETRY_BASE_MS": "20",
@@ -82,29 +86,71 @@ class Rig:
         """A producer."""
         return FeedbackClient(settings=self.settings, **options)
 
+    @property
+    def url(self) -> str:
+        """The queue's, for RQ's own commands."""
+        return f"unix://{DataDir(self.settings.data_dir).socket}"
+
     def start_worker(self, *arguments: str) -> subprocess.Popen[bytes]:
         """One more RQ worker, in a process group of its own."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("FORWARDER_")}
-        environment |= self.variables | {"PYTHONPATH": str(ROOT)}
-        with self.log.open("ab") as log:
-            worker = subprocess.Popen(
-                [sys.executable, "-m", "workers", *arguments],
-                env=environment,
-                cwd=self.folder,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        worker = self.start(sys.executable, "-m", "workers", *arguments)
         self.workers.append(worker)
         return worker
 
+    def start_supervisor(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """`forwarder worker`; its children are workers."""
+        supervisor = self.start(sys.executable, "-m", "forwarder.cli", "worker", *arguments)
+        self.workers.append(supervisor)
+        return supervisor
+
+    def start_rq_worker(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """The same by RQ's own command."""
+        rq = str(Path(sys.executable).with_name("rq"))
+        ours = ("-w", "workers.worker.FeedbackWorker", "--url", self.url, "feedback")
+        worker = self.start(rq, "worker", *arguments, *ours)
+        self.workers.append(worker)
+        return worker
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """A process with our variables, whose output goes to the log; who starts it ends it."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("FORWARDER_")}
+        environment |= self.variables | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                command, env=environment, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def sweep(self) -> Sweep:
+        """As workers sweep."""
+        return Sweep(self.settings, self.redis, FeedbackQueue(connection=self.redis))
+
+    def kill_server(self) -> None:
+        """Kill -9 of the queue's server."""
+        assert self.server.pid
+        self.kill(self.server.pid)
+        assert eventually(lambda: self.server.pid is None)
+
+    @contextmanager
+    def frozen_server(self) -> Iterator[None]:
+        """The queue's server takes connections but answers nothing meanwhile."""
+        pid = self.server.pid
+        assert pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
     def horses(self) -> list[int]:
         """The pids of the work horses."""
-        pids = []
-        for worker in self.workers:
-            children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
-            pids += [int(pid) for pid in children.read_text().split()] if children.exists() else []
-        return pids
+        return [pid for worker in self.workers for pid in self.children(worker.pid)]
+
+    def children(self, pid: int) -> list[int]:
+        """The child processes of a process; none when it has died."""
+        try:
+            return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        except OSError:
+            return []
 
     def kill(self, pid: int) -> None:
         """End a process that this rig started, at once."""
@@ -133,11 +179,15 @@ class Rig:
         """Whether a worker has logged this event."""
         return self.log.exists() and f'"event": "{event}"' in self.log.read_text()
 
+    def said(self, text: str) -> int:
+        """How often a worker's output has this text."""
+        return self.log.read_text().count(text) if self.log.exists() else 0
+
     def _end(self, worker: subprocess.Popen[bytes]) -> None:
-        horses = self.horses()
+        family = [child for own in self.children(worker.pid) for child in (own, *self.children(own))]
         worker.kill()
         worker.wait()
-        for pid in horses:
+        for pid in family:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:

@@ -1,5 +1,5 @@
 from forwarder.queue.keys import Keys
-from forwarder.queue.lease import Woken, keep, leave, new_token, wake
+from forwarder.queue.lease import PROMISE_TTL_S, Woken, keep, leave, new_token, take_back, wake
 
 KEYS = Keys()
 
@@ -17,6 +17,15 @@ def test_a_wake_without_work_or_a_free_slot_takes_none() -> None:
 def test_lives_are_told_to_redis_in_milliseconds() -> None:
     assert list(wake(KEYS, [0], 1.5, behind_ms=7).args) == [1_500, "forwarder", 7]
     assert list(keep(KEYS, 0, "token", 0.25).args) == ["token", 250]
+
+
+def test_a_promise_lives_no_longer_than_a_lease_and_only_seconds() -> None:
+    lives_ms = [wake(KEYS, [0], ttl_s).args[0] for ttl_s in (1, 600)]
+    assert lives_ms == [1_000, PROMISE_TTL_S * 1_000]
+
+
+def test_a_promise_is_taken_back_by_its_value() -> None:
+    assert list(take_back(KEYS, 3).args) == ["promised", "forwarder"]
 
 
 def test_a_lease_is_kept_and_given_back_by_its_token() -> None:

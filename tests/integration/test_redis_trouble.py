@@ -1,0 +1,384 @@
+"""Redis restarts, is away, hangs, loads, loses its data, is full: workers and their horses live through it all."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+import rq
+from rq.suspension import resume, suspend
+
+from forwarder.embedded import EmbeddedServer
+from forwarder.paths import DataDir
+from forwarder.queue.keys import Keys
+from tests.integration.conftest import StartRig
+from tests.support.rig import Rig
+from tests.support.waiting import eventually
+
+WORKERS = "rq:workers:feedback"
+LONG_S = "600"
+"""A lease that nobody can wait for."""
+
+
+def events(count: int, prefix: str = "t") -> list[dict[str, object]]:
+    return [{"trace_id": f"{prefix}{number}", "value": 1, "text": "x" * 100} for number in range(count)]
+
+
+def idle_worker(rig: Rig, *, stock: bool = False) -> subprocess.Popen[bytes]:
+    """A worker that waits for work."""
+    worker = rig.start_rq_worker() if stock else rig.start_worker()
+    assert eventually(lambda: registered(rig) == ["idle"]), rig.log.read_text()
+    return worker
+
+
+def registered(rig: Rig) -> list[str]:
+    """The states of the workers that RQ knows of."""
+    with redis.Redis.from_url(rig.url) as client:
+        try:
+            return [worker.get_state() for worker in rq.Worker.all(connection=client)]
+        except redis.RedisError:  # it is away, or loads its file
+            return []
+
+
+def in_mid_delivery(rig: Rig) -> int:
+    """Wait until requests are under way; answers the horse."""
+    assert eventually(lambda: any(fault["applied"] for fault in rig.sandbox.faults())), rig.log.read_text()
+    (horse,) = rig.horses()
+    return horse
+
+
+def everything_arrived(rig: Rig, count: int) -> None:
+    rig.sandbox.clear_faults()
+    books = rig.settled(60)
+    assert books["delivered"] == count
+    counts = rig.sandbox.counts()
+    assert counts["distinct_trace_ids"] == count
+    assert counts["duplicates"] <= books["ambiguous"]
+    rig.assert_books_close()
+
+
+def all_is_well(rig: Rig, worker: subprocess.Popen[bytes]) -> None:
+    """The worker is the same, RQ knows it, jobs flow by RQ, and no promise is left over."""
+    assert eventually(lambda: rig.books().drains == 0), "the drain ends when the stream is idle"
+    assert eventually(lambda: registered(rig) == ["idle"]), rig.log.read_text()[-4000:]
+    before, without_rq = rig.books()["delivered"], rig.said("drain_without_rq")
+    begun = rig.redis.zcard("rq:finished:feedback")
+    rig.client().send_many(events(10, "well"))
+    assert eventually(lambda: rig.books()["delivered"] == before + 10), rig.log.read_text()[-4000:]
+    assert eventually(lambda: rig.redis.zcard("rq:finished:feedback") == begun + 1), "by an RQ job"
+    assert rig.said("drain_without_rq") == without_rq
+    assert worker.poll() is None
+    rig.assert_books_close()
+
+
+# Away
+
+
+@pytest.mark.parametrize("stock", [False, True], ids=["ours", "rq worker"])
+def test_an_idle_worker_lives_through_a_restart_and_says_so_once(rig: Rig, *, stock: bool) -> None:
+    worker = idle_worker(rig, stock=stock)
+    rig.server.stop()
+    assert eventually(lambda: rig.said("redis_away")), rig.log.read_text()
+    assert not eventually(lambda: worker.poll() is not None, within_s=3)
+    rig.server.start()
+    assert eventually(lambda: rig.said("redis_back")), rig.log.read_text()
+    all_is_well(rig, worker)
+    assert (rig.said("redis_away"), rig.said("redis_back")) == (1, 1), rig.log.read_text()
+    assert not any(rig.said(noise) for noise in ("quitting", "could not connect", "Traceback")), rig.log.read_text()
+
+
+def test_an_idle_worker_lives_through_a_server_that_lost_its_data(rig: Rig) -> None:
+    worker = idle_worker(rig)
+    rig.kill_server()
+    shutil.rmtree(rig.folder / "data" / "valkey" / "appendonlydir")
+    rig.server.start()
+    all_is_well(rig, worker)
+
+
+def test_an_idle_worker_outlasts_every_retry_of_its_clients(rig: Rig) -> None:
+    worker = idle_worker(rig)
+    rig.kill_server()
+    assert not eventually(lambda: worker.poll() is not None, within_s=10)
+    rig.server.start()
+    all_is_well(rig, worker)
+
+
+@pytest.mark.parametrize("stock", [False, True], ids=["ours", "rq worker"])
+def test_a_worker_lives_through_a_server_that_hangs_longer_than_its_timeouts(rig: Rig, *, stock: bool) -> None:
+    worker = idle_worker(rig, stock=stock)
+    with rig.frozen_server():
+        assert not eventually(lambda: worker.poll() is not None, within_s=12)
+    all_is_well(rig, worker)
+
+
+class SlowServer(EmbeddedServer):
+    """Takes a millisecond per key to load its file, and says LOADING meanwhile."""
+
+    def _arguments(self) -> list[str]:
+        return [*super()._arguments(), "--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024"]
+
+
+def test_a_worker_waits_until_the_server_has_loaded_its_file(rig: Rig) -> None:
+    rig.redis.mset({f"k{number}": "x" for number in range(3_000)})
+    rig.redis.bgrewriteaof()
+    assert eventually(lambda: not rig.redis.info("persistence")["aof_rewrite_in_progress"])
+    worker = idle_worker(rig)
+    rig.server.stop()
+    rig.server = SlowServer(DataDir(rig.folder / "data"))
+    rig.server.start()  # returns when it has loaded
+    assert rig.said("loading the dataset"), rig.log.read_text()
+    all_is_well(rig, worker)
+
+
+def test_a_worker_that_starts_while_the_server_is_away_begins_when_it_is_back(rig: Rig) -> None:
+    rig.server.stop()
+    worker = rig.start_worker()
+    assert eventually(lambda: rig.logged("redis_away")), rig.log.read_text()
+    assert not rig.logged("worker_started")
+    rig.server.start()
+    all_is_well(rig, worker)
+    assert rig.said("worker_started") == 1
+
+
+@pytest.mark.parametrize("stock", [False, True], ids=["ours", "rq worker"])
+def test_a_busy_worker_and_its_horse_live_through_an_outage_with_missed_heartbeats(rig: Rig, *, stock: bool) -> None:
+    rig.sandbox.set_faults({"kind": "latency", "ms": 300})
+    worker = rig.start_rq_worker("--job-monitoring-interval", "1") if stock else rig.start_worker()
+    rig.client().send_many(events(20_000))
+    horse = in_mid_delivery(rig)
+    rig.kill_server()
+    assert not eventually(lambda: worker.poll() is not None or rig.horses() != [horse], within_s=5)
+    rig.server.start()
+    assert not eventually(lambda: len(rig.horses()) > 1, within_s=2), "never two horses"
+    everything_arrived(rig, 20_000)
+    all_is_well(rig, worker)
+    assert rig.redis.zcard("rq:failed:feedback") == 0
+
+
+def test_a_worker_learns_how_its_horse_ended_while_the_server_was_away(rig: Rig) -> None:
+    rig.sandbox.set_faults({"kind": "latency", "ms": 300})
+    worker = rig.start_worker()
+    rig.client().send_many(events(5_000))
+    horse = in_mid_delivery(rig)
+    rig.kill_server()
+    rig.kill(horse)
+    assert eventually(lambda: not Path(f"/proc/{horse}").exists()), "reaped"
+    rig.server.start()
+    everything_arrived(rig, 5_000)
+    assert worker.poll() is None
+
+
+# Full
+
+
+@contextmanager
+def full(rig: Rig) -> Iterator[None]:
+    """No memory is left, however much is deleted."""
+    rig.redis.config_set("maxmemory", 1)
+    try:
+        yield
+    finally:
+        rig.redis.config_set("maxmemory", 0)
+
+
+@pytest.mark.parametrize("stock", [False, True], ids=["ours", "rq worker"])
+def test_an_idle_worker_drains_a_full_server_without_rq(start_rig: StartRig, *, stock: bool) -> None:
+    rig = start_rig(FORWARDER_DRAIN_IDLE_S="0.5")
+    worker = idle_worker(rig, stock=stock)
+    os.kill(worker.pid, signal.SIGSTOP)
+    rig.client().send_many(events(5_000))
+    with full(rig):
+        os.kill(worker.pid, signal.SIGCONT)
+        everything_arrived(rig, 5_000)
+        assert rig.redis.zcard("rq:finished:feedback") == 0, "no RQ job can be booked"
+    all_is_well(rig, worker)
+    assert (rig.said("redis_full"), rig.said("quitting")) == (1, 0), rig.log.read_text()
+
+
+def test_a_worker_that_starts_on_a_full_server_drains_it(start_rig: StartRig) -> None:
+    rig = start_rig(FORWARDER_DESTINATIONS__EU__API_KEY="sandbox", FORWARDER_DRAIN_IDLE_S="0.5")
+    rig.client().send_many(events(5_000))
+    rig.client(destination="eu").send_many(events(2_000, "eu"))
+    with full(rig):
+        worker = rig.start_worker()
+        assert eventually(lambda: rig.books()["delivered"] == 5_000, 30), rig.log.read_text()[-4000:]
+        assert eventually(lambda: rig.books("eu")["delivered"] == 2_000, 30), rig.log.read_text()[-4000:]
+        assert registered(rig) == []
+    all_is_well(rig, worker)
+    assert rig.said("worker_started") == 1
+
+
+def test_a_burst_drains_a_full_server_and_ends(start_rig: StartRig) -> None:
+    rig = start_rig(FORWARDER_DRAIN_IDLE_S="0.5")
+    rig.client().send_many(events(2_000))
+    with full(rig):
+        assert rig.start_worker("--burst").wait(30) == 0
+        assert rig.books()["delivered"] == 2_000
+
+
+def test_a_busy_worker_is_not_disturbed_by_a_server_that_gets_full(rig: Rig) -> None:
+    rig.sandbox.set_faults({"kind": "latency", "ms": 300})
+    worker = rig.start_worker()
+    rig.client().send_many(events(20_000))
+    horse = in_mid_delivery(rig)
+    with full(rig):
+        rig.sandbox.clear_faults()
+        assert rig.settled()["delivered"] == 20_000
+        assert rig.horses() == [horse]
+        assert eventually(lambda: rig.horses() == []), "its job ends, though RQ cannot book it"
+        assert eventually(lambda: rig.logged("redis_full")), rig.log.read_text()[-4000:]
+    everything_arrived(rig, 20_000)
+    all_is_well(rig, worker)
+    assert rig.said("drain_without_rq") == 0
+    assert (rig.said("job_not_booked"), rig.said("terminated unexpectedly")) == (1, 0)
+
+
+def test_a_server_that_its_backlog_filled_is_emptied_and_all_is_well_without_a_restart(rig: Rig) -> None:
+    rig.client().send_many(events(30_000))
+    rig.redis.config_set("maxmemory", rig.redis.info("memory")["used_memory"] - 1_000_000)
+    worker = rig.start_worker()
+    everything_arrived(rig, 30_000)
+    assert eventually(lambda: rig.logged("redis_back"))
+    assert rig.said("drain_without_rq") == 1
+    all_is_well(rig, worker)
+
+
+def test_rq_knows_the_worker_as_soon_as_there_is_memory_also_while_it_drains_without_rq(rig: Rig) -> None:
+    rig.sandbox.set_faults({"kind": "hang", "seconds": 20})
+    rig.client().send_many(events(10))
+    with full(rig):
+        rig.start_worker()
+        horse = in_mid_delivery(rig)
+        assert registered(rig) == []
+    assert eventually(lambda: registered(rig) == ["busy"]), rig.log.read_text()[-4000:]
+    assert rig.horses() == [horse]
+
+
+def test_destinations_take_turns_while_rq_cannot_work(start_rig: StartRig) -> None:
+    rig = start_rig(FORWARDER_DESTINATIONS__EU__API_KEY="sandbox")
+    rig.client().send_many(events(10))
+    rig.client(destination="eu").send_many(events(10))
+    sweep = rig.sweep()
+    taken = []
+    with full(rig):
+        for _ in range(4):
+            promise = sweep.take()
+            assert promise
+            taken.append(promise.destination)
+            rig.redis.delete(Keys(promise.destination).lease(promise.slot))
+    assert taken == ["default", "eu", "default", "eu"]
+
+
+def test_a_suspended_worker_does_not_drain_a_full_server_either(rig: Rig) -> None:
+    rig.client().send_many(events(10))
+    suspend(rig.redis)
+    with full(rig):
+        rig.start_worker()
+        assert eventually(lambda: rig.logged("redis_full"))
+        assert not eventually(lambda: rig.books()["delivered"], within_s=2)
+        resume(rig.redis)
+        everything_arrived(rig, 10)
+
+
+def test_a_drain_goes_on_without_rq_when_only_rqs_server_is_away(start_rig: StartRig, tmp_path: Path) -> None:
+    control = EmbeddedServer(DataDir(tmp_path))
+    control.start()
+    try:
+        rig = start_rig(FORWARDER_CONTROL_URL=f"unix://{DataDir(tmp_path).socket}", FORWARDER_DRAIN_IDLE_S="0.5")
+        worker = rig.start_worker()
+        assert eventually(lambda: rig.logged("worker_started"))
+        control.stop()
+        rig.client().send_many(events(100))
+        everything_arrived(rig, 100)
+        assert rig.logged("drain_without_rq")
+        control.start()
+        assert eventually(lambda: rig.logged("redis_back")), rig.log.read_text()[-4000:]
+        rig.client().send_many(events(100, "well"))
+        everything_arrived(rig, 200)
+        assert worker.poll() is None
+    finally:
+        control.stop()
+
+
+def test_a_promise_that_a_full_server_lets_nobody_keep_is_taken_back(start_rig: StartRig) -> None:
+    rig = start_rig(FORWARDER_DESTINATIONS__EU__API_KEY="sandbox", FORWARDER_LEASE_TTL_S=LONG_S)
+    rig.sandbox.set_faults({"kind": "hang", "seconds": 5})
+    rig.start_worker()
+    rig.client().send_many(events(10))
+    horse = in_mid_delivery(rig)
+    os.kill(horse, signal.SIGSTOP)  # or its sweep would find the next events before the server is full
+    rig.client(destination="eu").send_many(events(10, "eu"))
+    with full(rig):
+        os.kill(horse, signal.SIGCONT)
+        assert eventually(lambda: rig.said("sweep_failed") > 1), rig.log.read_text()[-4000:]
+        assert eventually(lambda: rig.redis.get(Keys("eu").lease(0)) is None, within_s=1), "long before it runs out"
+        rig.sandbox.clear_faults()
+        assert eventually(lambda: rig.books("eu")["delivered"] == 10, 30), "without RQ, when the first drain has ended"
+
+
+# What RQ loses, and chokes on
+
+
+def test_a_worker_outlives_what_rq_gives_up_on(rig: Rig) -> None:
+    worker = idle_worker(rig)
+    rig.redis.rpush("rq:queue:feedback", b"\xff is no job's id")
+    assert eventually(lambda: rig.said("rq_gave_up")), rig.log.read_text()[-4000:]
+    all_is_well(rig, worker)
+    worker.terminate()
+    assert worker.wait(10) == 0
+    all_is_well(rig, rig.start_worker())  # RQ's maintenance meets it when a worker starts
+    assert rig.said("maintenance_failed") >= 1
+
+
+@pytest.mark.parametrize("left_in", ["nowhere", "intermediate"])
+def test_a_drain_job_that_rq_lost_is_missed_within_seconds(start_rig: StartRig, left_in: str) -> None:
+    rig = start_rig(FORWARDER_LEASE_TTL_S=LONG_S)
+    worker = idle_worker(rig)
+    os.kill(worker.pid, signal.SIGSTOP)
+    rig.client().send_many(events(10))
+    rig.sweep().run(spare=True)
+    job = lost_job(rig, left_in)
+    os.kill(worker.pid, signal.SIGCONT)
+    everything_arrived(rig, 10)
+    assert 0 < rig.redis.ttl(f"rq:job:{job}") <= 300, "its hash is not kept for ever"
+
+
+def lost_job(rig: Rig, left_in: str) -> str:
+    """Take the job off RQ's list, as a worker does that dies at the wrong moment."""
+    (job,) = rig.redis.lrange("rq:queue:feedback", 0, -1)
+    if left_in == "intermediate":
+        rig.redis.rpush("rq:queue:feedback:intermediate", job)
+    rig.redis.delete("rq:queue:feedback")
+    assert isinstance(job, bytes)
+    return job.decode()
+
+
+def test_what_a_lost_job_left_on_rqs_intermediate_list_goes_when_its_hash_has_run_out(rig: Rig) -> None:
+    rig.client().send_many(events(10))
+    rig.sweep().run(spare=True)
+    job = lost_job(rig, "intermediate")
+    rig.redis.pexpire(f"rq:job:{job}", 1)
+    rig.start_worker()
+    everything_arrived(rig, 10)
+    assert eventually(lambda: rig.redis.llen("rq:queue:feedback:intermediate") == 0)
+    assert rig.redis.zcard("rq:failed:feedback") == 0
+
+
+def test_a_promise_that_runs_out_while_its_job_waits_costs_no_second_drain(start_rig: StartRig) -> None:
+    rig = start_rig(FORWARDER_DRAIN_IDLE_S="0.5")
+    rig.client().send_many(events(10))
+    sweep = rig.sweep()
+    sweep.run(spare=True)
+    rig.redis.delete(rig.keys.lease(0))  # the promise has run out; the job waits for a busy worker
+    assert sweep.run() == {}
+    assert rig.redis.llen("rq:queue:feedback") == 1, "a busy worker's sweep enqueues no other"
+    sweep.run(spare=True)
+    assert rig.redis.llen("rq:queue:feedback") == 2, "an idle worker's does, before it takes the first"
+    rig.start_worker("--burst").wait(30)
+    everything_arrived(rig, 10)
+    assert rig.said("drain_began") + rig.said("drain_not_needed") == 2

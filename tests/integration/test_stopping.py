@@ -1,0 +1,318 @@
+"""Workers that are asked to stop, idle and busy, once and twice; and workers under their supervisor."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from forwarder.signals import TOGETHER_S
+from tests.integration.conftest import StartRig
+from tests.support.rig import Rig
+from tests.support.waiting import eventually
+
+LONG = {"FORWARDER_SHUTDOWN_GRACE_S": "60", "FORWARDER_LEASE_TTL_S": "600", "FORWARDER_REQUEST_TIMEOUT_S": "120"}
+"""Settings under which a test would time out that waits for any of them."""
+SOON_S = 10
+"""The bound of a wait for something that takes a second or two."""
+
+
+def events(count: int, prefix: str = "t") -> list[dict[str, object]]:
+    return [{"trace_id": f"{prefix}{number}", "value": 1} for number in range(count)]
+
+
+def in_mid_delivery(rig: Rig) -> int:
+    """Wait until requests are under way; answers the horse."""
+    assert eventually(lambda: any(fault["applied"] for fault in rig.sandbox.faults())), rig.log.read_text()
+    (horse,) = rig.horses()
+    return horse
+
+
+def everything_arrived(rig: Rig, count: int) -> None:
+    rig.sandbox.clear_faults()
+    books = rig.settled()
+    assert books["delivered"] == count
+    counts = rig.sandbox.counts()
+    assert counts["distinct_trace_ids"] == count
+    assert counts["duplicates"] <= books["ambiguous"]
+    rig.assert_books_close()
+
+
+def nothing_is_left(rig: Rig) -> None:
+    """No lease, no failed job, no worker that RQ still counts."""
+    assert rig.books().drains == 0, rig.log.read_text()[-4000:]
+    assert rig.redis.zcard("rq:failed:feedback") == 0
+    assert rig.redis.zcard("rq:wip:feedback") == 0
+    assert rig.redis.scard("rq:workers") == 0
+
+
+def catches(pid: int, signum: int) -> bool:
+    """Whether the process has a handler for a signal by now."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (line,) = [line for line in status.splitlines() if line.startswith("SigCgt:")]
+    return bool(int(line.split()[1], 16) & 1 << (signum - 1))
+
+
+def started(rig: Rig, *, stock: bool = False) -> subprocess.Popen[bytes]:
+    worker = rig.start_rq_worker() if stock else rig.start_worker()
+    assert eventually(lambda: rig.said("worker_started")), rig.log.read_text()
+    return worker
+
+
+# Idle
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("stock", [False, True], ids=["ours", "rq worker"])
+def test_an_idle_worker_stops_at_once(start_rig: StartRig, signum: int, *, stock: bool) -> None:
+    rig = start_rig(**LONG)
+    worker = started(rig, stock=stock)
+    worker.send_signal(signum)
+    assert worker.wait(SOON_S) == 0
+    nothing_is_left(rig)
+
+
+def test_a_worker_stops_from_its_first_moments_on(start_rig: StartRig) -> None:
+    rig = start_rig(**LONG)
+    worker = rig.start_worker()
+    assert eventually(lambda: catches(worker.pid, signal.SIGTERM))
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(SOON_S) == 0
+    assert not rig.logged("worker_started")
+
+
+def test_a_worker_stops_while_another_one_drains(start_rig: StartRig) -> None:
+    rig = start_rig(**LONG)
+    rig.sandbox.set_faults({"kind": "hang"})
+    rig.client().send_many(events(10))
+    rig.start_worker()
+    in_mid_delivery(rig)
+    other = rig.start_worker()
+    assert eventually(lambda: rig.said("worker_started") == 2)
+    other.send_signal(signal.SIGTERM)
+    assert other.wait(SOON_S) == 0
+
+
+@pytest.mark.parametrize("stock", [False, True], ids=["ours", "rq worker"])
+def test_a_worker_stops_while_redis_is_away(start_rig: StartRig, *, stock: bool) -> None:
+    rig = start_rig(**LONG)
+    worker = started(rig, stock=stock)
+    rig.kill_server()
+    assert eventually(lambda: rig.said("redis_away"))
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(SOON_S) == 0
+
+
+def test_a_worker_stops_that_has_never_seen_redis(start_rig: StartRig) -> None:
+    rig = start_rig(**LONG)
+    rig.server.stop()
+    worker = rig.start_worker()
+    assert eventually(lambda: rig.said("redis_away"))
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(SOON_S) == 0
+
+
+@pytest.mark.parametrize("after_s", [0, 0.5, 3])
+def test_a_worker_stops_while_redis_does_not_answer(start_rig: StartRig, after_s: float) -> None:
+    rig = start_rig(**LONG, FORWARDER_REDIS_TIMEOUT_S="60")
+    worker = started(rig)
+    with rig.frozen_server():
+        time.sleep(after_s)  # where it hangs differs
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(SOON_S) == 0
+
+
+# Busy
+
+
+@pytest.mark.parametrize("stock", [False, True], ids=["ours", "rq worker"])
+@pytest.mark.parametrize("told", ["worker", "both", "horse first"])
+def test_a_busy_worker_settles_what_is_in_flight_and_hands_the_rest_over(
+    start_rig: StartRig, told: str, *, stock: bool
+) -> None:
+    rig = start_rig(**LONG)
+    rig.sandbox.set_faults({"kind": "latency", "ms": 300})
+    worker = started(rig, stock=stock)
+    rig.client().send_many(events(20_000))
+    horse = in_mid_delivery(rig)
+    if told != "worker":
+        os.kill(horse, signal.SIGTERM)
+    if told == "horse first":
+        assert eventually(lambda: not Path(f"/proc/{horse}").exists()), "it ends, and its worker goes on"
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(SOON_S) == 0
+    nothing_is_left(rig)
+    rig.start_worker()
+    everything_arrived(rig, 20_000)
+    assert rig.sandbox.counts()["duplicates"] == 0
+
+
+def test_a_signal_at_any_moment_of_a_jobs_life_fails_no_job_and_loses_nothing(start_rig: StartRig) -> None:
+    rig = start_rig(FORWARDER_DRAIN_IDLE_S="0.1", FORWARDER_SHUTDOWN_GRACE_S="5")
+    for number in range(6):
+        worker = started(rig)
+        rig.client().send_many(events(10, f"r{number}-"))
+        time.sleep(number * 0.03)  # before, at, and after the fork
+        for pid in (worker.pid, *rig.horses()):
+            with_luck(pid)
+        assert worker.wait(SOON_S) == 0
+        assert rig.redis.zcard("rq:failed:feedback") == 0, rig.log.read_text()[-4000:]
+        rig.log.unlink()
+    rig.start_worker()
+    everything_arrived(rig, 60)
+
+
+def with_luck(pid: int) -> None:
+    """SIGTERM to a process that may be gone."""
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        return
+
+
+def test_signals_that_come_together_are_one_request(start_rig: StartRig) -> None:
+    rig = start_rig(FORWARDER_SHUTDOWN_GRACE_S="4", FORWARDER_LEASE_TTL_S="600")
+    rig.sandbox.set_faults({"kind": "latency", "ms": 3_000})
+    worker = started(rig)
+    rig.client().send_many(events(10))
+    in_mid_delivery(rig)
+    for _ in range(3):
+        worker.send_signal(signal.SIGTERM)
+        assert worker.poll() is None
+    assert worker.wait(SOON_S) == 0
+    assert rig.books()["delivered"] == 10, "the request in flight had its time"
+    assert not rig.logged("horse_hurried")
+    nothing_is_left(rig)
+
+
+def test_a_second_signal_makes_the_horse_hurry_and_the_worker_ends_well(start_rig: StartRig) -> None:
+    rig = start_rig(**LONG)
+    rig.sandbox.set_faults({"kind": "hang"})
+    worker = started(rig)
+    rig.client().send_many(events(10))
+    horse = in_mid_delivery(rig)
+    worker.send_signal(signal.SIGTERM)
+    assert not eventually(lambda: worker.poll() is not None, within_s=TOGETHER_S + 0.5), "it waits for the request"
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(SOON_S) == 0
+    assert not Path(f"/proc/{horse}").exists()
+    assert rig.logged("horse_hurried")
+
+
+def test_a_horse_that_does_not_end_in_its_grace_is_killed_and_the_worker_ends_well(start_rig: StartRig) -> None:
+    rig = start_rig(FORWARDER_SHUTDOWN_GRACE_S="0.5")
+    rig.sandbox.set_faults({"kind": "latency", "ms": 300})
+    worker = started(rig)
+    rig.client().send_many(events(5_000))
+    horse = in_mid_delivery(rig)
+    os.kill(horse, signal.SIGSTOP)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(SOON_S) == 0
+    assert rig.logged("horse_killed")
+    assert not Path(f"/proc/{horse}").exists()
+    rig.start_worker()
+    everything_arrived(rig, 5_000)
+
+
+def test_a_worker_that_drains_a_full_server_without_rq_stops_gracefully(start_rig: StartRig) -> None:
+    rig = start_rig(**LONG)
+    rig.sandbox.set_faults({"kind": "latency", "ms": 300})
+    rig.client().send_many(events(20_000))
+    rig.redis.config_set("maxmemory", 1)
+    worker = started(rig)
+    in_mid_delivery(rig)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(SOON_S) == 0
+    assert rig.logged("drain_without_rq")
+    assert not rig.logged("horse_died")
+    assert rig.books().drains == 0
+    rig.redis.config_set("maxmemory", 0)
+    rig.start_worker()
+    everything_arrived(rig, 20_000)
+    assert rig.sandbox.counts()["duplicates"] == 0
+
+
+def test_kill_9_of_a_worker_that_drains_a_full_server_ends_its_horse(rig: Rig) -> None:
+    rig.sandbox.set_faults({"kind": "latency", "ms": 300})
+    rig.client().send_many(events(20_000))
+    rig.redis.config_set("maxmemory", 1)
+    worker = started(rig)
+    horse = in_mid_delivery(rig)
+    rig.kill(worker.pid)
+    worker.wait()
+    assert eventually(lambda: not Path(f"/proc/{horse}").exists(), within_s=SOON_S), "an orphaned horse must not go on"
+    rig.redis.config_set("maxmemory", 0)
+    rig.start_worker()
+    everything_arrived(rig, 20_000)
+
+
+# Supervised
+
+
+def workers_of(rig: Rig, supervisor: subprocess.Popen[bytes], count: int) -> list[int]:
+    """The pids of the workers, once there are so many and all have started."""
+    assert eventually(lambda: rig.said("worker_started") >= count), rig.log.read_text()
+    assert eventually(lambda: len(rig.children(supervisor.pid)) == count)
+    return rig.children(supervisor.pid)
+
+
+def test_a_worker_that_is_killed_is_started_again_and_events_keep_flowing(rig: Rig) -> None:
+    supervisor = rig.start_supervisor("-n", "2")
+    first, second = workers_of(rig, supervisor, 2)
+    rig.client().send_many(events(100, "before"))
+    rig.settled()
+    rig.kill(first)
+    assert eventually(lambda: rig.said("worker_started") == 3), rig.log.read_text()
+    assert second in rig.children(supervisor.pid)
+    assert first not in rig.children(supervisor.pid)
+    assert rig.logged("child_died")
+    rig.client().send_many(events(100, "after"))
+    everything_arrived(rig, 200)
+
+
+def test_a_supervisor_stops_all_its_workers_gracefully(start_rig: StartRig) -> None:
+    rig = start_rig(**LONG)
+    rig.sandbox.set_faults({"kind": "latency", "ms": 300})
+    supervisor = rig.start_supervisor("-n", "2")
+    both = workers_of(rig, supervisor, 2)
+    rig.client().send_many(events(20_000))
+    assert eventually(lambda: any(fault["applied"] for fault in rig.sandbox.faults()))
+    supervisor.send_signal(signal.SIGTERM)
+    assert supervisor.wait(SOON_S) == 0
+    assert not any(Path(f"/proc/{pid}").exists() for pid in both)
+    nothing_is_left(rig)
+    rig.start_worker()
+    everything_arrived(rig, 20_000)
+    assert rig.sandbox.counts()["duplicates"] == 0
+
+
+def test_a_second_signal_to_a_supervisor_makes_its_workers_hurry(start_rig: StartRig) -> None:
+    rig = start_rig(**LONG)
+    rig.sandbox.set_faults({"kind": "hang"})
+    supervisor = rig.start_supervisor()
+    workers_of(rig, supervisor, 1)
+    rig.client().send_many(events(10))
+    assert eventually(lambda: any(fault["applied"] for fault in rig.sandbox.faults()))
+    supervisor.send_signal(signal.SIGINT)
+    assert not eventually(lambda: supervisor.poll() is not None, within_s=TOGETHER_S + 0.5)
+    supervisor.send_signal(signal.SIGINT)
+    assert supervisor.wait(SOON_S) == 0
+    assert rig.logged("horse_hurried")
+
+
+def test_when_a_supervisor_is_killed_its_workers_end_by_themselves_and_gracefully(start_rig: StartRig) -> None:
+    rig = start_rig(**LONG)
+    rig.sandbox.set_faults({"kind": "latency", "ms": 300})
+    supervisor = rig.start_supervisor("-n", "2")
+    both = workers_of(rig, supervisor, 2)
+    rig.client().send_many(events(5_000))
+    assert eventually(lambda: any(fault["applied"] for fault in rig.sandbox.faults()))
+    rig.kill(supervisor.pid)
+    supervisor.wait()
+    assert eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in both), within_s=SOON_S)
+    nothing_is_left(rig)
+    rig.start_worker()
+    everything_arrived(rig, 5_000)
+    assert rig.sandbox.counts()["duplicates"] == 0
