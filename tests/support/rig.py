@@ -6,9 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import redis
+from typing_extensions import override
 
 from forwarder.client import FeedbackClient
 from forwarder.embedded import EmbeddedServer
@@ -45,12 +46,14 @@ class Rig:
         variables: FORWARDER_* that differ from QUICK.
     """
 
+    server_class: ClassVar[type[EmbeddedServer]] = EmbeddedServer
+
     def __init__(self, folder: Path, **variables: str) -> None:
         self.folder = folder
         self.sandbox = Sandbox(folder)
         self.variables = QUICK | {"FORWARDER_BASE_URL": self.sandbox.url, "FORWARDER_API_KEY": "sandbox"} | variables
         self.variables["FORWARDER_DATA_DIR"] = str(folder / "data")
-        self.server = EmbeddedServer(DataDir(folder / "data"))
+        self.server = self.server_class(DataDir(folder / "data"))
         self.server.start()
         self.workers: list[subprocess.Popen[bytes]] = []
         self.log = folder / "workers.log"
@@ -77,18 +80,22 @@ class Rig:
             destinations.setdefault(destination, {})[field] = plain.pop(name)
         return load_settings(**plain, destinations=destinations)
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of every process of ours: it has this rig's FORWARDER_* variables and no others."""
+        foreign = {name: value for name, value in os.environ.items() if not name.startswith("FORWARDER_")}
+        return foreign | self.variables | {"PYTHONPATH": str(ROOT)}
+
     def client(self, **options: Any) -> FeedbackClient:  # noqa: ANN401 - the client's own
         """A producer."""
         return FeedbackClient(settings=self.settings, **options)
 
     def start_worker(self, *arguments: str) -> subprocess.Popen[bytes]:
         """One more RQ worker, in a process group of its own."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("FORWARDER_")}
-        environment |= self.variables | {"PYTHONPATH": str(ROOT)}
         with self.log.open("ab") as log:
             worker = subprocess.Popen(
                 [sys.executable, "-m", "workers", *arguments],
-                env=environment,
+                env=self.environment,
                 cwd=self.folder,
                 stdout=log,
                 stderr=log,
@@ -141,3 +148,17 @@ class Rig:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
+
+
+class DurableServer(EmbeddedServer):
+    """An embedded server that answers a command only when the disk has it: what it acknowledged is there, always."""
+
+    @override
+    def _arguments(self) -> list[str]:
+        return [*super()._arguments(), "--appendfsync", "always"]
+
+
+class DurableRig(Rig):
+    """A rig whose queue can be killed at any moment and still has what it acknowledged."""
+
+    server_class = DurableServer
