@@ -42,6 +42,8 @@ RATE = 500
 TICK_S = 0.05
 LOG_LINES = 40
 SETTLES_WITHIN_S = 120.0
+WHOLE_WITHIN_S = 60.0
+"""The supervisor starts a worker that died often again after half a minute."""
 
 Watch = Callable[[World, History], None]
 
@@ -153,11 +155,18 @@ def settle(world: World) -> float:
     if not eventually(lambda: _is_quiet(world), SETTLES_WITHIN_S):
         world.broken.append(f"events still wait {SETTLES_WITHIN_S:g} s after all was well")
     settled_s = time.monotonic() - began
+    if not eventually(lambda: _is_whole(world), WHOLE_WITHIN_S):
+        world.broken.append(f"no workers run {WHOLE_WITHIN_S:g} s after all was well")
     if code := world.fleet.stop():
         world.broken.append(f"the supervisor ended with exit {code} after SIGTERM")
     leases = world.rig.keys.leases
     eventually(lambda: not world.rig.redis.exists(*leases), world.rig.settings.lease_ttl_s + 1)
     return settled_s
+
+
+def _is_whole(world: World) -> bool:
+    world.look()
+    return world.is_whole
 
 
 def _is_quiet(world: World) -> bool:

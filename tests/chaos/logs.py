@@ -10,14 +10,15 @@ BEGINS = "Traceback (most recent call last)"
 
 EXPECTED: tuple[re.Pattern[str], ...] = ()
 """Last lines of tracebacks that are nobody's fault, each with the reason beside it; none so far."""
-
+NAMES = re.compile(r"\b[0-9a-f]{16,}\b|\bdrain-[\w-]+|/\S+/")
+"""Of workers, jobs and folders: what is the same but for these is told once."""
 CHATTER = ('"level": "debug"', '"event": "retry"', '"event": "recut"')
 
 
 def tracebacks(log: str) -> list[str]:
-    """The last lines of all tracebacks that are not expected, each with how often it came."""
-    counts = Counter(line for line in _last_lines(log) if not any(one.search(line) for one in EXPECTED))
-    return [f"{line} ({times} times)" for line, times in counts.items()]
+    """All tracebacks that are not expected: what was said with them, their last lines, and how often they came."""
+    lines = (NAMES.sub("…", line) for line in _tracebacks(log) if not any(one.search(line) for one in EXPECTED))
+    return [f"{times} times {line}" for line, times in Counter(lines).most_common()]
 
 
 def deaths(log: str) -> list[int]:
@@ -31,10 +32,11 @@ def ending(log: str, lines: int) -> str:
     return "\n".join(told[-lines:])
 
 
-def _last_lines(log: str) -> Iterator[str]:
-    """Of the tracebacks in the fields of JSON lines, and of those that Python wrote by itself."""
+def _tracebacks(log: str) -> Iterator[str]:
+    """Those in the fields of JSON lines, with the event, and those that Python wrote by itself."""
     for told in _structured(log):
-        yield from (text.rstrip().rpartition("\n")[2] for text in map(str, told.values()) if BEGINS in text)
+        found = [text.rstrip().rpartition("\n")[2] for text in map(str, told.values()) if BEGINS in text]
+        yield from (f"{told.get('event')}: {last}" for last in found)
     inside = False
     for line in log.splitlines():
         if inside and line and not line.startswith((" ", "\t")):

@@ -101,8 +101,9 @@ def test_a_journal_tells_what_must_arrive_and_what_may(tmp_path: Path) -> None:
 
 def test_tracebacks_are_found_however_they_were_written() -> None:
     trace = "Traceback (most recent call last):\n  File x\n    y\nKeyError: 'x'\n"
-    told = json.dumps({"event": "e", "exception": trace})
-    assert tracebacks(f"a line\n{trace}{told}\n{{torn\n{trace}") == ["KeyError: 'x' (3 times)"]
+    told = [json.dumps({"event": f"worker {name * 32} quits", "exception": trace}) for name in "ab"]
+    log = "\n".join(["a line", trace, *told, "{torn", trace])
+    assert tracebacks(log) == ["2 times worker … quits: KeyError: 'x'", "2 times KeyError: 'x'"]
     assert tracebacks('{"event": "calm"}\nerror: no queue\n') == []
 
 

@@ -36,6 +36,11 @@ class World:
         """Watch that a process ends by itself."""
         self._must_end[process] = (time.monotonic() + ENDS_WITHIN_S, why)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether workers run, and all that had to end has ended."""
+        return bool(self.fleet.workers) and not self._must_end
+
     def look(self) -> None:
         """Look after what runs; called many times a second."""
         if trouble := self.fleet.keep_running():
