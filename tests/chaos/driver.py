@@ -150,8 +150,8 @@ def inject(world: World, planned: Iterable[Planned], history: History, watch: Wa
 def settle(world: World) -> float:
     """All is well again: wait until nothing waits any more, then stop the workers; answers how long it took."""
     began = time.monotonic()
-    if code := world.producers.stop():
-        world.broken.append(f"the producer ended with exit {code}")
+    if not world.producers.stop():
+        world.broken.append("the producer did not stop when it was asked to")
     if not eventually(lambda: _is_quiet(world), SETTLES_WITHIN_S):
         world.broken.append(f"events still wait {SETTLES_WITHIN_S:g} s after all was well")
     settled_s = time.monotonic() - began

@@ -1,5 +1,6 @@
 """The producing side of a run: one producer at a time; after a kill the next one has the next number."""
 
+import signal
 import subprocess
 import sys
 
@@ -46,13 +47,14 @@ class Producers:
             self.process.wait()
         return self._number
 
-    def stop(self) -> int:
-        """Ask it to stop (SIGTERM), once its append has its answer; its exit status."""
+    def stop(self) -> bool:
+        """Ask it to stop (SIGTERM), once its append has its answer; whether it did."""
         if not self.process:
-            return 0
+            return True
         self.process.terminate()
         try:
-            return self.process.wait(STOP_WITHIN_S)
+            return self.process.wait(STOP_WITHIN_S) in (0, -signal.SIGTERM)  # it may not even have begun
         except subprocess.TimeoutExpired:
             self.process.kill()
-            return self.process.wait()
+            self.process.wait()
+            return False

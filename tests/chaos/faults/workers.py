@@ -8,8 +8,10 @@ from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
 from tests.chaos.faults.kind import Fault, Kind
 from tests.chaos.fleet import Team
 from tests.chaos.world import World
+from tests.support.waiting import eventually
 
 HELD = "workers"
+STARTS_WITHIN_S = 20.0
 
 
 @dataclass
@@ -65,6 +67,19 @@ class Replaced:
         world.fleet.start()
 
 
+class KilledYoung(Replaced):
+    """The supervisor is killed, and so is the next one in the very moment in which it has started its workers."""
+
+    def begin(self, world: World) -> str | None:
+        """Kill both."""
+        first = super().begin(world)
+        if not first:
+            return None
+        world.fleet.start()
+        assert eventually(lambda: world.fleet.workers, STARTS_WITHIN_S)
+        return f"{first}; then {super().begin(world)}"
+
+
 def _signalled(hit: str, first: Signals, doomed: str, last: Signals | None = None) -> Callable[[random.Random], Fault]:
     return lambda dice: Signalled(dice.random(), tuple(hit.split()), first, tuple(doomed.split()), last)
 
@@ -79,4 +94,5 @@ KINDS = (
     Kind("worker-term-twice", _signalled("worker", SIGTERM, "worker horse", SIGTERM), (1.2, 1.5), HELD),
     Kind("supervisor-term", lambda _: Replaced(SIGTERM), (1, 5), HELD),
     Kind("supervisor-kill", lambda _: Replaced(SIGKILL), (0.2, 2), HELD),
+    Kind("supervisor-kill-young", lambda _: KilledYoung(SIGKILL), (0.2, 2), HELD),
 )
