@@ -25,7 +25,7 @@ def main() -> int:
     said.print(f"chaos for {given.minutes:g} minutes with seed {given.seed}; again: make chaos SEED={given.seed}")
     kinds = [ALL[name] for name in given.only] or KINDS
     seconds = given.minutes * 60
-    folder = Path(tempfile.mkdtemp(prefix="fwd-"))  # a short path: sockets are inside
+    folder = Path(tempfile.mkdtemp(prefix="chaos-"))  # a short path: sockets are inside
     with watching(said, seconds) as watch:
         run = chaos(given.seed, seconds, folder, kinds=kinds, every_s=given.every, watch=watch)
     found = figures(run)

@@ -18,7 +18,7 @@ SEED = 97
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="fwd-") as folder:  # a short path: sockets are inside
+    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:  # a short path: sockets are inside
         yield Path(folder)
 
 
