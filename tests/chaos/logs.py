@@ -36,8 +36,9 @@ def _tracebacks(log: str) -> Iterator[str]:
     """Those in the fields of JSON lines, with the event, and those that Python wrote by itself."""
     for told in _structured(log):
         found = [text.rstrip().rpartition("\n")[2] for text in map(str, told.values()) if BEGINS in text]
-        event = str(told.get("event")).partition("\n")[0]  # RQ writes tracebacks there, too
-        yield from (f"{event}: {last}" for last in found)
+        if found and told.get("level") != "debug":  # there RQ repeats what it has told
+            event = str(told.get("event")).partition("\n")[0]  # RQ writes tracebacks there, too
+            yield f"{event}: {found[0]}"
     inside = False
     for line in log.splitlines():
         if inside and line and not line.startswith((" ", "\t")):
