@@ -44,7 +44,7 @@ def watching(console: Console, seconds: float) -> Iterator[Watch]:
             shown_at = time.monotonic()
             headline = _headline(world, history, seconds)
             if console.is_terminal:
-                live.update(Group(Text(headline, style="bold"), *map(Text, _latest(history))), refresh=True)
+                live.update(Group(Text(headline, style="bold"), *_latest(history)), refresh=True)
             else:
                 console.print(headline, soft_wrap=True)
 
@@ -70,8 +70,8 @@ def _books(world: World) -> str:
     )
 
 
-def _latest(history: History) -> list[str]:
-    return [history.line(one) for one in history.struck[-SHOWN_FAULTS:]]
+def _latest(history: History) -> list[Text]:
+    return [Text(history.line(one), no_wrap=True, overflow="ellipsis") for one in history.struck[-SHOWN_FAULTS:]]
 
 
 def report(figures: Figures) -> Group:
