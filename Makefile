@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOCK := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test lint format bench lock clean
+.PHONY: help install up test chaos lint format bench lock clean
 
 help: ## list these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ up: $(VENV)/.run ## run it all: queue, workers, sandbox (Ctrl-C stops)
 
 test: $(VENV)/.dev ## run the tests
 	@$(BIN)/pytest -q -n 2 --dist loadgroup
+
+chaos: $(VENV)/.dev ## break everything at random, MINUTES=10 long; SEED=n repeats a run
+	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
 lint: $(VENV)/.dev ## ruff and mypy
 	@$(BIN)/ruff check .

@@ -68,7 +68,7 @@ class Fleet:
 
         limit_before = self.flow.limit.value
         await self._swap(advanced)
-        self.share = share(self.flow, self._token, self.now_ms)
+        self.share = share(self.flow, self._token)
         if self.flow.limit.value != limit_before:
             self._log.debug("concurrency", limit=self.flow.limit.value, share=self.share)
 

@@ -111,17 +111,18 @@ def without(flow: Flow, token: str) -> Flow:
     return replace(flow, breaker=health, members=members)
 
 
-def share(flow: Flow, token: str, now_ms: int) -> int:
+def share(flow: Flow, token: str) -> int:
     """How many requests this drain may have in flight."""
-    wants = {name: member.wants for name, member in flow.members.items()}
-    held = {name: member.held for name, member in flow.members.items()}
-    return concurrency.granted(flow.limit.value, token, wants, held, now_ms // TURN_MS) if token in wants else 0
+    return flow.members[token].share if token in flow.members else 0
 
 
 def _granted(flow: Flow, token: str, load: Load, now_ms: int) -> Flow:
-    """The same, with the share of the drain that reports noted as held by it."""
-    held = max(share(flow, token, now_ms), load.in_flight)
-    return replace(flow, members={**flow.members, token: replace(flow.members[token], held=held)})
+    """The same, with the share of the drain that reports."""
+    wants = {name: member.wants for name, member in flow.members.items()}
+    held = {name: member.held for name, member in flow.members.items()}
+    mine = concurrency.granted(flow.limit.value, token, wants, held, now_ms // TURN_MS)
+    member = replace(flow.members[token], share=mine, held=max(mine, load.in_flight))
+    return replace(flow, members={**flow.members, token: member})
 
 
 def _members(flow: Flow, token: str, load: Load, now_ms: int) -> dict[str, Member]:
@@ -129,7 +130,7 @@ def _members(flow: Flow, token: str, load: Load, now_ms: int) -> dict[str, Membe
     peak = present[token].peak if token in present else -1
     if load.epoch == flow.limit.epoch:
         peak = max(peak, load.peak)
-    return {**present, token: Member(load.wants, load.in_flight, peak, now_ms)}
+    return {**present, token: Member(load.wants, 0, load.in_flight, peak, now_ms)}
 
 
 def _seen(flow: Flow, load: Load, members: dict[str, Member]) -> Window:

@@ -125,12 +125,14 @@ class Member(Struct, frozen=True):
 
     Attributes:
         wants: requests that it could have in flight.
-        held: the share that it was given last, or what it has in flight, if that is more.
+        share: requests that it may have in flight.
+        held: that, or what it has in flight, if that is more.
         peak: the most that it had in flight in the present epoch; -1 until it has reported since the last decision.
         seen_ms: when it reported last.
     """
 
     wants: int
+    share: int
     held: int
     peak: int
     seen_ms: int

@@ -256,7 +256,7 @@ def test_rq_info_shows_queue_worker_and_drain(rig: Rig) -> None:
 
 
 def test_idle_workers_open_further_drains_when_the_backlog_grows_old(start_rig: StartRig) -> None:
-    rig = start_rig(FORWARDER_CONCURRENCY_MAX="1")
+    rig = start_rig(FORWARDER_CONCURRENCY="2")
     rig.sandbox.set_faults({"kind": "latency", "ms": 100})
     rig.start_worker()
     rig.start_worker()

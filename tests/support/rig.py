@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import redis
+from typing_extensions import override
 
 from forwarder.client import FeedbackClient
 from forwarder.embedded import EmbeddedServer
@@ -50,12 +51,14 @@ class Rig:
         variables: FORWARDER_* that differ from QUICK.
     """
 
+    server_class: ClassVar[type[EmbeddedServer]] = EmbeddedServer
+
     def __init__(self, folder: Path, **variables: str) -> None:
         self.folder = folder
         self.sandbox = Sandbox(folder)
         self.variables = QUICK | {"FORWARDER_BASE_URL": self.sandbox.url, "FORWARDER_API_KEY": "sandbox"} | variables
         self.variables["FORWARDER_DATA_DIR"] = str(folder / "data")
-        self.server = EmbeddedServer(DataDir(folder / "data"))
+        self.server = self.server_class(DataDir(folder / "data"))
         self.server.start()
         self.workers: list[subprocess.Popen[bytes]] = []
         self.log = folder / "workers.log"
@@ -81,6 +84,12 @@ class Rig:
             _, destination, field = name.split("__")
             destinations.setdefault(destination, {})[field] = plain.pop(name)
         return load_settings(**plain, destinations=destinations)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of every process of ours: it has this rig's FORWARDER_* variables and no others."""
+        foreign = {name: value for name, value in os.environ.items() if not name.startswith("FORWARDER_")}
+        return foreign | self.variables | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
     def client(self, **options: Any) -> FeedbackClient:  # noqa: ANN401 - the client's own
         """A producer."""
@@ -113,11 +122,9 @@ class Rig:
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
         """A process with our variables, whose output goes to the log; who starts it ends it."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("FORWARDER_")}
-        environment |= self.variables | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                command, env=environment, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
+                command, env=self.environment, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
             )
 
     def sweep(self) -> Sweep:
@@ -192,3 +199,17 @@ class Rig:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
+
+
+class DurableServer(EmbeddedServer):
+    """An embedded server that answers a command only when the disk has it: what it acknowledged is there, always."""
+
+    @override
+    def _arguments(self) -> list[str]:
+        return [*super()._arguments(), "--appendfsync", "always"]
+
+
+class DurableRig(Rig):
+    """A rig whose queue can be killed at any moment and still has what it acknowledged."""
+
+    server_class = DurableServer

@@ -19,10 +19,13 @@ FUNCTION_MAX_LINES = 40
 
 PURE = (
     *("forwarder.feedback", "forwarder.flaws", "forwarder.parts"),
-    *("workers.batch", "workers.admit", "workers.verdict", "workers.backoff", "workers.outcome"),
+    *("workers.batch", "workers.admit", "workers.verdict", "workers.backoff", "workers.outcome", "workers.hints"),
+    *("workers.flow", "workers.breaker", "workers.concurrency", "workers.sizing", "workers.report"),
+    "forwarder.queue.histograms",
 )
 IMPURE = {"redis", "httpx", "aiohttp", "time", "asyncio", "rq", "socket", "random", "structlog", "os"}
 QUEUE_VALUES = {"forwarder.queue.stream", "forwarder.queue.settlement", "forwarder.queue.dead_letters"}
+QUEUE_VALUES |= {"forwarder.queue.flow"}
 """Modules of the queue whose dataclasses a pure module may name."""
 
 LAZY = ("httpx", "aiohttp", "rq", "typer", "rich", "uvloop")

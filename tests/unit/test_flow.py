@@ -33,8 +33,8 @@ def after(
     return advance(flow, token, report, now_ms, policy, paused=paused, chance=0.0)
 
 
-def shares(flow: Flow, now_ms: int = 1_000) -> dict[str, int]:
-    return {token: share(flow, token, now_ms) for token in flow.members}
+def shares(flow: Flow) -> dict[str, int]:
+    return {token: share(flow, token) for token in flow.members}
 
 
 def test_who_reports_takes_part_until_it_is_silent_or_leaves() -> None:
@@ -51,12 +51,12 @@ def test_one_that_is_alone_has_the_whole_limit() -> None:
 
 def test_a_drain_that_joins_waits_until_the_others_have_made_room() -> None:
     flow = told(told(Flow(limit=Limit(value=9)), "a"), "b")
-    assert share(flow, "b", 1_000) == 0
+    assert share(flow, "b") == 0
     flow = told(flow, "a", 1_200, in_flight=7)
     assert flow.members["a"].held == 7, "more than its share is still in flight"
-    assert share(told(flow, "b", 1_300), "b", 1_300) == 2
+    assert share(told(flow, "b", 1_300), "b") == 2
     flow = told(told(told(flow, "a", 1_400), "b", 1_500), "a", 1_600)
-    assert sorted(shares(flow, 1_600).values()) == [4, 5]
+    assert sorted(shares(flow).values()) == [4, 5]
 
 
 @given(
@@ -72,7 +72,7 @@ def test_all_together_never_hold_more_than_the_limit_while_it_stays(
     for token, wants, later_ms in reports:
         now_ms += later_ms
         flow = told(flow, token, now_ms, policy, wants=wants, in_flight=in_flight.get(token, 0))
-        in_flight[token] = min(wants, share(flow, token, now_ms))
+        in_flight[token] = min(wants, share(flow, token))
         in_flight = {one: count for one, count in in_flight.items() if one in flow.members}
         assert sum(in_flight.values()) <= value
 
@@ -82,7 +82,7 @@ def test_a_single_request_goes_round_among_many_drains() -> None:
     for now_ms in range(0, 6 * TURN_MS, TURN_MS // 5):
         for token in "abcabc":
             flow = told(flow, token, now_ms)
-        lucky.append({token for token, part in shares(flow, now_ms).items() if part})
+        lucky.append({token for token, part in shares(flow).items() if part})
     assert all(len(each) == 1 for each in lucky)
     assert set().union(*lucky) == {"a", "b", "c"}
 

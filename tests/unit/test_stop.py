@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -65,7 +66,7 @@ def test_a_signal_to_the_worker_waits_for_the_end_of_the_fork() -> None:
     before = signal.signal(signal.SIGTERM, lambda signum, _: got.append(signum))
     try:
         with signals_held():
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
             assert got == []
         assert got == [signal.SIGTERM]
     finally:

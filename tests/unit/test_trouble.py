@@ -4,8 +4,8 @@ from redis.exceptions import (
     BusyLoadingError,
     NoPermissionError,
     OutOfMemoryError,
-    ReadOnlyError,
     RedisError,
+    ResponseError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -30,7 +30,7 @@ def test_an_outage_is_said_once_and_its_end_once() -> None:
 def test_trouble_that_turns_into_another_is_said_again() -> None:
     with capture_logs() as lines:
         trouble = Trouble()
-        for error in (AWAY[0], FULL, FULL, ReadOnlyError("READONLY")):
+        for error in (AWAY[0], FULL, FULL, ResponseError("WRONGTYPE")):
             trouble.note(error)
     assert [line["event"] for line in lines] == ["redis_away", "redis_full", "redis_refuses"]
     assert all(line["next"] for line in lines)

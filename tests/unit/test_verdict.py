@@ -81,7 +81,7 @@ def test_only_what_may_have_been_stored_is_ambiguous(answer: Answer, *, ambiguou
 
 def test_no_answer_is_retried_with_the_words_of_the_failure() -> None:
     words = "ConnectError: refused"
-    assert classify(Answer(None, failure=words, reached=False)) == Retry(words, words)
+    assert classify(Answer(None, failure=words, reached=False)) == Retry(words, words, answered=False)
 
 
 def test_the_cause_of_a_retry_that_is_logged_quotes_nothing_of_the_upstream() -> None:

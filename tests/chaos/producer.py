@@ -1,0 +1,105 @@
+"""One producing service, as a process: `python -m tests.chaos.producer NUMBER SEED RATE`.
+
+It appends events whose trace ids tell who made them (p3-1207), most by FeedbackClient and some by plain XADD, at a
+bounded rate, and notes in its journal what Redis has acknowledged. It never repeats an append that failed: nobody would
+know then how often the events are there.
+"""
+
+import json
+import random
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from forwarder import FeedbackClient
+from forwarder.errors import ForwarderError
+from forwarder.orphan import stop_with_parent
+from forwarder.queue.connection import queue_url
+from forwarder.queue.keys import Keys
+from forwarder.settings import Settings, load_settings
+from tests.chaos.journal import PLANTED_VALUE, Journal, is_planted, trace_id
+
+CHUNK_MAX_EVENTS = 60
+RAW_SHARE = 0.25
+"""Of the appends, those by plain XADD."""
+XADD_TIMEOUT_S = 2.0
+PAUSE_AFTER_FAILURE_S = 0.2
+
+Events = list[dict[str, Any]]
+
+
+class Producer:
+    """Appends until it is told to stop.
+
+    Args:
+        number: its own, the first part of each trace id.
+        dice: chooses the size of each append and its way.
+        rate: events per second, at most.
+    """
+
+    def __init__(self, number: int, dice: random.Random, rate: float) -> None:
+        settings = load_settings()
+        self._number = number
+        self._dice = dice
+        self._rate = rate
+        self._next = 0
+        self._journal = Journal(Path(), number)
+        self._client = FeedbackClient(source=f"chaos-{number}", settings=settings)
+        self._raw, self._keys = _plain_client(settings), Keys()
+        self.stop = threading.Event()
+
+    def run(self) -> None:
+        """One append after the other."""
+        while not self.stop.is_set():
+            count = self._dice.randint(1, CHUNK_MAX_EVENTS)
+            raw = self._dice.random() < RAW_SHARE
+            well = self._append(count, *(("xadd", self._xadd) if raw else ("chunk", self._client.send_many)))
+            self.stop.wait(count / self._rate if well else PAUSE_AFTER_FAILURE_S)
+
+    def _append(self, count: int, way: str, append: Callable[[Events], object]) -> bool:
+        first, self._next = self._next, self._next + count
+        events = [self._event(number) for number in range(first, self._next)]
+        self._journal.note("sent", first, count, way)
+        try:
+            append(events)
+        except (ForwarderError, RedisError) as error:
+            self._journal.note("unknown", first, count, type(error).__name__)
+            return False
+        self._journal.note("stored", first, count, way)
+        return True
+
+    def _event(self, number: int) -> dict[str, Any]:
+        trace = trace_id(self._number, number)
+        value = PLANTED_VALUE if is_planted(trace) else number % 5
+        return {"trace_id": trace, "value": value, "text": "what people write", "metadata": {"_user": f"u{number % 7}"}}
+
+    def _xadd(self, events: Events) -> None:
+        body = json.dumps(events[0] if len(events) == 1 else events)
+        self._raw.xadd(self._keys.events, {"body": body})
+
+
+def _plain_client(settings: Settings) -> redis.Redis:
+    """As any other program has one; without retries, which would add an entry twice after a lost reply."""
+    retry = Retry(NoBackoff(), 0)
+    return redis.Redis.from_url(queue_url(settings), retry=retry, socket_timeout=XADD_TIMEOUT_S)
+
+
+def main() -> None:
+    """Produce until SIGTERM, or until the driver is gone."""
+    stop_with_parent()
+    number, seed, rate = int(sys.argv[1]), sys.argv[2], float(sys.argv[3])
+    producer = Producer(number, random.Random(f"{seed}/producer {number}"), rate)  # noqa: S311 - repeatable on purpose
+    signal.signal(signal.SIGTERM, lambda *_: producer.stop.set())
+    producer.run()
+
+
+if __name__ == "__main__":
+    main()
