@@ -103,16 +103,19 @@ def test_an_idle_worker_lives_through_a_server_that_lost_its_data(rig: Rig) -> N
 def test_an_idle_worker_outlasts_every_retry_of_its_clients(rig: Rig) -> None:
     worker = idle_worker(rig)
     rig.kill_server()
-    assert not eventually(lambda: worker.poll() is not None, within_s=10)
+    assert not eventually(lambda: worker.poll() is not None, within_s=6)
     rig.server.start()
     all_is_well(rig, worker)
 
 
 @pytest.mark.parametrize("stock", [False, True], ids=["ours", "rq worker"])
-def test_a_worker_lives_through_a_server_that_hangs_longer_than_its_timeouts(rig: Rig, *, stock: bool) -> None:
+def test_a_worker_lives_through_a_server_that_hangs_longer_than_all_its_timeouts(
+    start_rig: StartRig, *, stock: bool
+) -> None:
+    rig = start_rig(FORWARDER_REDIS_TIMEOUT_S="0.2")
     worker = idle_worker(rig, stock=stock)
     with rig.frozen_server():
-        assert not eventually(lambda: worker.poll() is not None, within_s=12)
+        assert not eventually(lambda: worker.poll() is not None, within_s=8)
     all_is_well(rig, worker)
 
 
@@ -200,12 +203,13 @@ def test_an_idle_worker_drains_a_full_server_without_rq(start_rig: StartRig, *, 
     assert (rig.said("redis_full"), rig.said("quitting")) == (1, 0), rig.log.read_text()
 
 
-def test_a_worker_that_starts_on_a_full_server_drains_it(start_rig: StartRig) -> None:
+@pytest.mark.parametrize("stock", [False, True], ids=["ours", "rq worker"])
+def test_a_worker_that_starts_on_a_full_server_drains_it(start_rig: StartRig, *, stock: bool) -> None:
     rig = start_rig(FORWARDER_DESTINATIONS__EU__API_KEY="sandbox", FORWARDER_DRAIN_IDLE_S="0.5")
     rig.client().send_many(events(5_000))
     rig.client(destination="eu").send_many(events(2_000, "eu"))
     with full(rig):
-        worker = rig.start_worker()
+        worker = rig.start_rq_worker() if stock else rig.start_worker()
         assert eventually(lambda: rig.books()["delivered"] == 5_000, 30), rig.log.read_text()[-4000:]
         assert eventually(lambda: rig.books("eu")["delivered"] == 2_000, 30), rig.log.read_text()[-4000:]
         assert registered(rig) == []
@@ -367,6 +371,13 @@ def test_what_a_lost_job_left_on_rqs_intermediate_list_goes_when_its_hash_has_ru
     everything_arrived(rig, 10)
     assert eventually(lambda: rig.redis.llen("rq:queue:feedback:intermediate") == 0)
     assert rig.redis.zcard("rq:failed:feedback") == 0
+
+
+def test_rqs_own_maintenance_runs_in_an_idle_worker(rig: Rig) -> None:
+    rig.start_rq_worker("--maintenance-interval", "1")
+    assert eventually(lambda: registered(rig) == ["idle"]), rig.log.read_text()
+    rig.redis.rpush("rq:queue:feedback:intermediate", "a-job-without-a-hash")
+    assert eventually(lambda: rig.redis.llen("rq:queue:feedback:intermediate") == 0)
 
 
 def test_a_promise_that_runs_out_while_its_job_waits_costs_no_second_drain(start_rig: StartRig) -> None:

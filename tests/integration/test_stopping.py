@@ -124,6 +124,15 @@ def test_a_worker_stops_while_redis_does_not_answer(start_rig: StartRig, after_s
         assert worker.wait(SOON_S) == 0
 
 
+def test_rqs_own_limits_end_a_worker(start_rig: StartRig) -> None:
+    rig = start_rig(FORWARDER_DRAIN_IDLE_S="0.2")
+    assert rig.start_rq_worker("--max-idle-time", "1").wait(SOON_S) == 0
+    rig.client().send_many(events(10))
+    assert rig.start_rq_worker("--max-jobs", "1").wait(SOON_S) == 0
+    assert rig.books()["delivered"] == 10
+    nothing_is_left(rig)
+
+
 # Busy
 
 
@@ -151,17 +160,17 @@ def test_a_busy_worker_settles_what_is_in_flight_and_hands_the_rest_over(
 
 def test_a_signal_at_any_moment_of_a_jobs_life_fails_no_job_and_loses_nothing(start_rig: StartRig) -> None:
     rig = start_rig(FORWARDER_DRAIN_IDLE_S="0.1", FORWARDER_SHUTDOWN_GRACE_S="5")
-    for number in range(6):
+    for number in range(4):
         worker = started(rig)
         rig.client().send_many(events(10, f"r{number}-"))
-        time.sleep(number * 0.03)  # before, at, and after the fork
+        time.sleep(number * 0.04)  # before, at, and after the fork
         for pid in (worker.pid, *rig.horses()):
             with_luck(pid)
         assert worker.wait(SOON_S) == 0
         assert rig.redis.zcard("rq:failed:feedback") == 0, rig.log.read_text()[-4000:]
         rig.log.unlink()
     rig.start_worker()
-    everything_arrived(rig, 60)
+    everything_arrived(rig, 40)
 
 
 def with_luck(pid: int) -> None:
