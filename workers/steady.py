@@ -177,8 +177,8 @@ class SteadyWorker(Worker):
         self._set_ip_address(self.connection)
         if self._registered:
             self.connection.delete(self.key)
+        self._registered = True  # from now on, for the answer may be lost
         super().register_birth()  # type: ignore[no-untyped-call]
-        self._registered = True
 
     def _set_ip_address(self, connection: Client) -> None:
         """As RQ's, which asks when the worker is made; that a Redis is away is for `work` to outlive."""

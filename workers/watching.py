@@ -1,5 +1,6 @@
 """A steady worker and its horse: watched to its end whatever Redis does, and told when the worker is to stop."""
 
+import math
 import time
 from collections.abc import Callable
 from resource import struct_rusage
@@ -16,6 +17,8 @@ from workers.horse import Ended, Horse
 from workers.steady import RETRY_S, SteadyWorker
 from workers.stop import signals_held, stop_on_signals
 
+MARGIN_S: Final = 60.0
+"""What a job gets beyond its timeout, by which it ends itself."""
 LOOK_S: Final = 0.05
 """Between two looks at a running horse."""
 
@@ -63,7 +66,8 @@ class WatchingWorker(SteadyWorker):
 
     def monitor_work_horse(self, job: Job, queue: Queue, execution: Execution) -> None:
         """Watch the horse to its end; then RQ books it, which finds it ended."""
-        longest_s = (job.timeout or 0) + 60.0
+        timeout_s = job.timeout or self.queue_class.DEFAULT_TIMEOUT
+        longest_s = timeout_s + MARGIN_S if timeout_s > 0 else math.inf
         self._ended = self._watch(longest_s, lambda: self.maintain_heartbeats(job, execution))
         try:
             super().monitor_work_horse(job, queue, execution)

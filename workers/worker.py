@@ -73,6 +73,7 @@ class FeedbackWorker(WatchingWorker):
         began = time.monotonic()
         with self._trouble_ends_the_round():
             self.set_state(WorkerStatus.IDLE)
+            self.procline(f"Listening on {','.join(self.queue_names())}")  # type: ignore[no-untyped-call]
             while True:
                 try:
                     taken = self._turn(timeout)
@@ -91,6 +92,8 @@ class FeedbackWorker(WatchingWorker):
         """
         self._stop_if_asked()
         self.heartbeat()
+        if self.should_run_maintenance_tasks:
+            self.run_maintenance_tasks()
         self._look_for_work()
         try:
             taken = self._dequeue(timeout)

@@ -124,6 +124,15 @@ def test_a_worker_stops_while_redis_does_not_answer(start_rig: StartRig, after_s
         assert worker.wait(SOON_S) == 0
 
 
+def test_rqs_own_limits_end_a_worker(start_rig: StartRig) -> None:
+    rig = start_rig(FORWARDER_DRAIN_IDLE_S="0.2")
+    assert rig.start_rq_worker("--max-idle-time", "1").wait(SOON_S) == 0
+    rig.client().send_many(events(10))
+    assert rig.start_rq_worker("--max-jobs", "1").wait(SOON_S) == 0
+    assert rig.books()["delivered"] == 10
+    nothing_is_left(rig)
+
+
 # Busy
 
 
