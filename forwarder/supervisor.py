@@ -14,6 +14,13 @@ from forwarder.signals import TOGETHER_S
 
 PYTHON: Final = (sys.executable, "-P", "-m")
 """How a module of ours is run: -P, or a folder `workers` where the user stands would be taken for ours."""
+
+
+def worker_command(*arguments: str) -> list[str]:
+    """How a worker is run that ends with this process."""
+    return [*PYTHON, "workers", "--parent", str(os.getpid()), *arguments]
+
+
 STOP_MARGIN_S: Final = 6.0
 """What a worker gets to stop, beyond the grace of what is in flight; it takes 4 s to kill a horse that hangs."""
 LOOK_S: Final = 0.1

@@ -1,6 +1,7 @@
 """One worker process: `python -m workers [--burst]`. `forwarder worker` starts and watches as many as it is told."""
 
 import argparse
+import os
 import signal
 import sys
 from types import FrameType
@@ -15,16 +16,18 @@ def main() -> int:
     """Run a worker; answers the exit code."""
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, _stop)  # until the worker has its own
-    stop_with_parent()
     parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
     parser.add_argument("--burst", action="store_true", help="stop when nothing waits any more")
+    parser.add_argument("--parent", type=int, help="the process whose death ends this one (the one that started it)")
     arguments = parser.parse_args()
+    parent = arguments.parent or os.getppid()
+    stop_with_parent(parent)
     from workers.worker import run_worker  # noqa: PLC0415 - it takes long enough for a signal to come meanwhile
 
     try:
         settings = load_settings()
         with queue_errors(settings):
-            run_worker(settings, burst=arguments.burst)
+            run_worker(settings, parent, burst=arguments.burst)
     except ForwarderError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
-from workers.stop import HURRY, STOP
+from workers.stop import HURRY, STOP, worker_pid
 
 
 class HandBack(Exception):  # noqa: N818 - not an error: the batch stays pending, and the next drain takes it over
@@ -38,7 +38,7 @@ class Session:
     paused: bool = False
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     reason: str = ""
-    _worker_pid: int = field(default_factory=os.getppid)
+    _worker_pid: int = field(default_factory=worker_pid)
     _began: float = field(default_factory=time.monotonic)
     _busy_at: float = field(default_factory=time.monotonic)
 

@@ -149,8 +149,8 @@ class SteadyWorker(Worker):
                 super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
             except (*AWAY, OutOfMemoryError, StopRequested):
                 raise
-            except Exception:  # an id that is not UTF-8, a key that holds something else than RQ wants there
-                self._log.exception("maintenance_failed", next="tried again in its time")
+            except Exception as error:  # an id that is not UTF-8, a key that holds something else than RQ wants there
+                self._log.error("maintenance_failed", error=str(error)[:200], next="tried again in its time")
                 self.last_cleaned_at = now()  # type: ignore[assignment]  # RQ declares it by its first value
 
     def heartbeat(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as RQ's

@@ -1,5 +1,6 @@
 """The flags that say, in a work horse: finish or hand back what you hold, and end. Set by signals."""
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ HURRY: Final = Flag()
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 """The worker says it by SIGUSR1, whoever signals all processes by one of the others."""
 _seen: set[int] = set()
+_worker = 0
 
 
 def request_stop(signum: int, _frame: FrameType | None) -> None:
@@ -31,9 +33,16 @@ def stop_on_signals() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
+def worker_pid() -> int:
+    """The worker that forked this horse. It may die at once, and os.getppid() would then name its heir."""
+    return _worker or os.getppid()
+
+
 @contextmanager
 def signals_held() -> Iterator[None]:
     """Around a fork: signals wait until the horse has its handlers and the worker knows its horse."""
+    global _worker  # noqa: PLW0603 - what a fork inherits
+    _worker = os.getpid()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield

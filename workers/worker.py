@@ -174,9 +174,15 @@ class FeedbackWorker(WatchingWorker):
             )
 
 
-def run_worker(settings: Settings, *, burst: bool = False) -> None:
-    """Run one worker in this process until it is asked to stop, or its parent dies."""
+def run_worker(settings: Settings, parent: int, *, burst: bool = False) -> None:
+    """Run one worker in this process until it is asked to stop, or its parent dies.
+
+    Args:
+        settings: in force.
+        parent: the process that started this one.
+        burst: end when nothing waits any more.
+    """
     configure_logging(settings)
     worker = FeedbackWorker([QUEUE_NAME], connection=connect(settings, control_url(settings)))
-    worker.parent = os.getppid()
+    worker.parent = parent
     worker.work(burst, logging_level="DEBUG" if settings.log_level == "debug" else "WARNING")

@@ -13,7 +13,7 @@ from forwarder.log import configure_logging
 from forwarder.queue.connection import connect, control_url, queue_errors
 from forwarder.settings import DEFAULT_DESTINATION, PREFIX, Settings
 from forwarder.signals import HURRY, Asked
-from forwarder.supervisor import LOOK_S, PYTHON, STOP_MARGIN_S, Child, Supervisor
+from forwarder.supervisor import LOOK_S, STOP_MARGIN_S, Child, Supervisor, worker_command
 
 PANEL = "Run"
 
@@ -57,7 +57,7 @@ def worker(
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, lambda *_: asked.again())
     supervisor = Supervisor()
-    command = [*PYTHON, "workers", *(["--burst"] if burst else [])]
+    command = worker_command(*(["--burst"] if burst else []))
     for number in range(1, count + 1):
         supervisor.start(Child(f"worker {number}", command, restart=not burst))
     while not supervisor.ended and not asked.count:

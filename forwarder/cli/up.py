@@ -1,6 +1,7 @@
 """Everything at once on one machine: the story of `forwarder up`."""
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -20,7 +21,7 @@ from forwarder.errors import ForwarderError
 from forwarder.paths import DataDir
 from forwarder.queue.connection import Client, connect, queue_errors, shown
 from forwarder.settings import Settings
-from forwarder.supervisor import PYTHON, STOP_MARGIN_S, Child, Supervisor
+from forwarder.supervisor import PYTHON, STOP_MARGIN_S, Child, Supervisor, worker_command
 
 SANDBOX_KEY: Final = "sandbox"
 
@@ -78,7 +79,7 @@ class Up:
     @contextmanager
     def _sandbox(self) -> Iterator[str]:
         """The sandbox, running; yields its base URL."""
-        command = [*PYTHON, "forwarder.sandbox", "--announce", "--stop-with-parent"]
+        command = [*PYTHON, "forwarder.sandbox", "--announce", "--stop-with-parent", str(os.getpid())]
         child = self._others.start(Child("sandbox", command, self._quiet(), announces=True))
         try:
             announcement = child.read_announcement()
@@ -95,8 +96,7 @@ class Up:
 
     def _start_workers(self, env: dict[str, str]) -> None:
         for number in range(1, self._settings.workers + 1):
-            command = [*PYTHON, "workers"]
-            self._workers.start(Child(f"worker {number}", command, {**self._quiet(), **env}))
+            self._workers.start(Child(f"worker {number}", worker_command(), {**self._quiet(), **env}))
 
     def _quiet(self) -> dict[str, str]:
         """The parts log to this terminal: only what needs a look, unless the user asked for more."""

@@ -1,6 +1,7 @@
 """`python -m forwarder.sandbox`: the sandbox alone, with its settings from the environment."""
 
 import argparse
+import os
 import sys
 
 from forwarder.errors import ForwarderError
@@ -23,7 +24,7 @@ def main() -> int:
             trace_id_max_length=settings.trace_id_max_length,
             seed=given.seed,
         )
-        serve(settings, options, announce=given.announce, stop_with_parent=given.stop_with_parent)
+        serve(settings, options, announce=given.announce, parent=given.stop_with_parent)
     except ForwarderError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
@@ -37,7 +38,14 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: FORWARDER_SANDBOX_PORT=0 python -m forwarder.sandbox --announce",
     )
     parser.add_argument("--announce", action="store_true", help="write the base URL to standard output, as JSON")
-    parser.add_argument("--stop-with-parent", action="store_true", help="stop when the starting process has died")
+    parser.add_argument(
+        "--stop-with-parent",
+        type=int,
+        nargs="?",
+        const=os.getppid(),
+        metavar="PID",
+        help="stop when this process has died; without a number, the one that started it",
+    )
     parser.add_argument("--key", action="append", help=f"an API key to accept, may be repeated ({DEFAULT_KEY})")
     parser.add_argument("--max-body-bytes", type=_positive, default=DEFAULT_MAX_BODY_BYTES, help="of a request")
     parser.add_argument("--max-events", type=_positive, help="of an array (no limit)")

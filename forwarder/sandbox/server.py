@@ -24,7 +24,7 @@ WILDCARDS: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noq
 
 
 def serve(
-    settings: Settings, options: Options | None = None, *, announce: bool = False, stop_with_parent: bool = False
+    settings: Settings, options: Options | None = None, *, announce: bool = False, parent: int | None = None
 ) -> None:
     """Serve until SIGTERM or SIGINT.
 
@@ -32,12 +32,11 @@ def serve(
         settings: where to listen, and the folder of what is kept.
         options: what is accepted; by default the settings' length of trace ids.
         announce: write one JSON line with the API's base URL to standard output when it listens.
-        stop_with_parent: stop also when the process that started this one has died.
+        parent: stop also when this process, which started this one, has died.
 
     Raises:
         ForwarderError: the port or the file cannot be used.
     """
-    parent = os.getppid() if stop_with_parent else None
     options = options or Options(trace_id_max_length=settings.trace_id_max_length)
     asyncio.run(_serve(settings, options, announce=announce, parent=parent))
 
