@@ -6,13 +6,14 @@ from collections.abc import Callable
 from resource import struct_rusage
 from typing import Any, Final
 
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 from rq import Queue
 from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
 from rq.worker import WorkerStatus
 
+from forwarder.queue.connection import AWAY
 from workers.horse import Ended, Horse
 from workers.steady import RETRY_S, SteadyWorker
 from workers.stop import signals_held, stop_on_signals
@@ -49,7 +50,7 @@ class WatchingWorker(SteadyWorker):
         """Run a job in a horse, and book how it ended."""
         try:
             with self._trouble_ends_the_round():
-                super().execute_job(job, queue)
+                self._execute(job, queue)
         finally:
             self._unwatch()
             self.jobs += 1
@@ -57,6 +58,17 @@ class WatchingWorker(SteadyWorker):
         if self.finished:
             raise StopRequested
         self._stop_if_asked()
+
+    def _execute(self, job: Job, queue: Queue) -> None:
+        """As RQ's; a key beside the job that holds something else than RQ wants there ends that job alone."""
+        try:
+            super().execute_job(job, queue)
+        except (*AWAY, OutOfMemoryError):
+            raise
+        except ResponseError as error:
+            self.executions.clear()
+            queue.intermediate_queue.remove(job.id)
+            self._log.error("job_not_run", job=job.id, error=str(error)[:200], next="the sweep asks for another")
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """As RQ's; a signal waits until both sides are ready for it."""

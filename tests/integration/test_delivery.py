@@ -165,8 +165,8 @@ def test_an_upstream_that_is_not_there_at_all_burns_no_attempt(start_rig: StartR
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_pauses_the_destination_for_every_worker(start_rig: StartRig, status: int) -> None:
-    rig = start_rig(FORWARDER_BATCH_MAX_EVENTS="10")
-    rig.sandbox.set_faults({"kind": "latency", "ms": 20})
+    rig = start_rig(FORWARDER_BATCH_MAX_EVENTS="10", FORWARDER_CONCURRENCY="4")
+    rig.sandbox.set_faults({"kind": "latency", "ms": 40})
     rig.start_worker()
     rig.start_worker()
     rig.client().send_many(events(4_000))

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,22 @@ from tests.support.rig import Rig
 from tests.support.waiting import eventually
 
 WORKERS = "rq:workers:feedback"
+GIVES_UP_TWICE = """
+import os
+from forwarder.settings import load_settings
+from workers import worker
+
+left = [1, 2]
+
+class Unlucky(worker.FeedbackWorker):
+    def check_for_suspension(self, burst):
+        if left and left.pop():
+            raise RuntimeError("whatever RQ's loop does not expect")
+        super().check_for_suspension(burst)
+
+worker.FeedbackWorker = Unlucky
+worker.run_worker(load_settings(), os.getppid())
+"""
 LONG_S = "600"
 """A lease that nobody can wait for."""
 
@@ -329,14 +346,19 @@ def test_a_promise_that_a_full_server_lets_nobody_keep_is_taken_back(start_rig: 
 
 
 def test_a_worker_outlives_what_rq_gives_up_on(rig: Rig) -> None:
-    worker = idle_worker(rig)
-    rig.redis.rpush("rq:queue:feedback", b"\xff is no job's id")
-    assert eventually(lambda: rig.said("rq_gave_up")), rig.log.read_text()[-4000:]
+    worker = rig.start(sys.executable, "-c", GIVES_UP_TWICE)
+    rig.workers.append(worker)
+    assert eventually(lambda: rig.said("rq_gave_up") == 2), rig.log.read_text()[-4000:]
     all_is_well(rig, worker)
     worker.terminate()
     assert worker.wait(10) == 0
-    all_is_well(rig, rig.start_worker())  # RQ's maintenance meets it when a worker starts
-    assert rig.said("maintenance_failed") >= 1
+
+
+def test_a_worker_outlives_what_rqs_maintenance_chokes_on(rig: Rig) -> None:
+    rig.redis.rpush("rq:groups", "no set at all")
+    worker = rig.start_worker()
+    assert eventually(lambda: rig.said("maintenance_failed")), rig.log.read_text()[-4000:]
+    all_is_well(rig, worker)
 
 
 @pytest.mark.parametrize("left_in", ["nowhere", "intermediate"])
