@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOCK := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test chaos lint format bench lock clean
+.PHONY: help install up test chaos behaviour lint format bench lock clean
 
 help: ## list these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ test: $(VENV)/.dev ## run the tests
 
 chaos: $(VENV)/.dev ## break everything at random, MINUTES=10 long; SEED=n repeats a run
 	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
+
+behaviour: $(VENV)/.dev ## measure delivery in trouble: outage, limits, kill -9 (CASE=outage for one)
+	@$(BIN)/python -m tests.benchmarks.behaviour $(CASE)
 
 lint: $(VENV)/.dev ## ruff and mypy
 	@$(BIN)/ruff check .
