@@ -52,7 +52,7 @@ def test_an_append_names_its_chunk_its_count_and_its_bounds() -> None:
 
 def test_an_append_that_memory_does_not_allow_says_what_to_mend() -> None:
     with pytest.raises(QueueFull, match="FORWARDER_MEMORY_MAX_PERCENT is 80: 1 refused; let the backlog drain"):
-        appended(event()).read([b"memory", 93])  # type: ignore[list-item]
+        appended(event()).read([b"memory", 93])
 
 
 @pytest.mark.parametrize("reply", [[b"added", b"1-0"], [b"seen", b"1-0"]])
