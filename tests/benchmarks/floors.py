@@ -57,13 +57,14 @@ def read_and_delete(client: Client, keys: Keys) -> None:
             step.execute()
 
 
-async def post_ready_made(url: str, body: bytes, requests: int, in_flight: int = 16) -> None:
+async def post_ready_made(url: str, body: bytes, requests: int, in_flight: int = 16, key: str = "") -> None:
     """Post the same ready-made body again and again with bare aiohttp."""
+    headers = {"content-type": "application/json", "x-portkey-api-key": key}
     left = iter(range(requests))
 
     async def sender(session: aiohttp.ClientSession) -> None:
         for _ in left:
-            async with session.post(url, data=body, headers={"content-type": "application/json"}) as response:
+            async with session.post(url, data=body, headers=headers) as response:
                 await response.read()
 
     async with aiohttp.ClientSession() as session:
