@@ -19,7 +19,7 @@ from rq.utils import now
 from forwarder.log import get_logger
 from forwarder.queue.connection import AWAY, Client
 from workers.stop_signals import StopSignals
-from workers.trouble import Trouble, passes
+from workers.trouble import Trouble, passes, without_traceback
 
 RETRY_S: Final = 0.5
 """Between two tries while Redis is in trouble."""
@@ -42,6 +42,7 @@ class SteadyWorker(Worker):
         self.turns = 0
         self._signals = StopSignals()
         self._trouble = Trouble(worker=self.name)
+        self.log.addFilter(without_traceback)
         self._log = get_logger(worker=self.name)
         self._started = False
         self._registered = False

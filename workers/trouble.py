@@ -1,5 +1,6 @@
 """What Redis does to a worker, said once when it begins and once when it is over."""
 
+from logging import LogRecord
 from typing import Final
 
 from redis.exceptions import AuthenticationError, OutOfMemoryError, RedisError
@@ -22,6 +23,20 @@ def passes(error: RedisError) -> bool:
     return isinstance(error, (*AWAY, OutOfMemoryError)) and not isinstance(error, AuthenticationError)
 
 
+def reason(error: BaseException) -> str:
+    """What Redis said, without the command of a pipeline, which has arguments."""
+    return str(error).rpartition("caused error: ")[2]
+
+
+def without_traceback(record: LogRecord) -> bool:
+    """A filter for RQ's logger: what Redis refuses is no fault of the code, so one line says it."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, RedisError):
+        record.msg, record.args = f"{record.getMessage()}: {reason(error)}", None
+        record.exc_info = None
+    return True
+
+
 class Trouble:
     """The trouble that a worker is in.
 
@@ -42,8 +57,7 @@ class Trouble:
         kind = FULL if full else _AWAY if isinstance(error, AWAY) else _REFUSES
         if kind != self.kind:
             self.kind = kind
-            why = str(error).rpartition("caused error: ")[2]  # without the command of a pipeline, which has arguments
-            self._log.warning(kind, error=why, next=_NEXT[kind])
+            self._log.warning(kind, error=reason(error), next=_NEXT[kind])
 
     def over(self) -> bool:
         """Redis did; answers whether there had been trouble."""

@@ -260,9 +260,9 @@ def test_idle_workers_open_further_drains_when_the_backlog_grows_old(start_rig: 
     rig.sandbox.set_faults({"kind": "latency", "ms": 100})
     rig.start_worker()
     rig.start_worker()
-    rig.client().send_many(events(30_000))
+    rig.client().send_many(events(60_000))
     assert eventually(lambda: rig.books().drains == 2), rig.log.read_text()[-2000:]
-    assert rig.settled()["delivered"] == 30_000
+    assert rig.settled()["delivered"] == 60_000
     assert rig.sandbox.counts()["duplicates"] == 0
     rig.assert_books_close()
 

@@ -17,6 +17,7 @@ def _nobody_was_told() -> Iterator[None]:
         STOP.clear()
         HURRY.clear()
         stop._seen.clear()
+        stop._worker = 0
 
     forget()
     yield

@@ -1,3 +1,5 @@
+import logging
+
 import pytest
 from redis.exceptions import (
     AuthenticationError,
@@ -11,7 +13,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from structlog.testing import capture_logs
 
-from workers.trouble import Trouble, passes
+from workers.trouble import Trouble, passes, without_traceback
 
 AWAY = [RedisConnectionError("refused"), RedisTimeoutError("timed out"), BusyLoadingError("loading")]
 FULL = OutOfMemoryError("Command # 1 (HSET rq:job:x data secret) of pipeline caused error: command not allowed")
@@ -50,3 +52,16 @@ def test_an_outage_passes(error: RedisError) -> None:
 @pytest.mark.parametrize("error", [AuthenticationError("WRONGPASS"), NoPermissionError("NOPERM")])
 def test_a_wrong_setting_does_not(error: RedisError) -> None:
     assert not passes(error)
+
+
+def test_rqs_logger_tells_what_redis_refuses_in_one_line_and_other_faults_whole() -> None:
+    def record(error: Exception) -> logging.LogRecord:
+        exc_info = (type(error), error, None)
+        return logging.LogRecord("rq.worker", logging.ERROR, __file__, 1, "job %s not kept", ("j1",), exc_info)
+
+    refused, fault = record(FULL), record(ValueError("a fault"))
+    assert without_traceback(refused)
+    assert without_traceback(fault)
+    assert refused.exc_info is None
+    assert refused.getMessage().startswith("job j1 not kept: ")
+    assert fault.exc_info
