@@ -17,6 +17,7 @@ from forwarder.allowed import allowed
 from forwarder.errors import InvalidSettings
 from forwarder.feedback import Limits
 from forwarder.paths import default_data_dir
+from forwarder.queue.caps import Caps
 from forwarder.queue.keys import SLOTS
 
 PREFIX = "FORWARDER_"
@@ -97,6 +98,7 @@ class Settings(Upstream, BaseSettings):
     data_dir: Path = Field(default_factory=default_data_dir, description="files of the embedded queue and the sandbox")
     key_prefix: str = Field("feedback:", pattern=r"^[A-Za-z0-9_.:-]*$", description="of every Redis key")
     backlog_max_events: int = Field(10_000_000, ge=1, description="waiting events at which appends are refused")
+    memory_max_percent: int = Field(90, ge=1, le=100, description="of Redis's maxmemory at which appends are refused")
     dedupe_ttl_s: int = Field(3_600, ge=1, le=2_592_000, description="how long an append can be retried safely")
     trace_id_max_length: int = Field(512, ge=1, le=65_536, description="characters of a trace id")
     event_max_bytes: int = Field(262_144, ge=128, le=10_485_760, description="of one event's JSON")
@@ -133,6 +135,11 @@ class Settings(Upstream, BaseSettings):
     def limits(self) -> Limits:
         """The limits of one event."""
         return Limits(self.trace_id_max_length, self.event_max_bytes)
+
+    @property
+    def caps(self) -> Caps:
+        """What appends are bound by."""
+        return Caps(self.backlog_max_events, self.memory_max_percent, self.dedupe_ttl_s)
 
     @property
     def destination_names(self) -> list[str]:

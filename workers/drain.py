@@ -24,6 +24,7 @@ from workers.dispatch import Dispatcher
 from workers.gate import Gate
 from workers.intake import Intake
 from workers.journal import Journal
+from workers.patience import patiently
 from workers.room import Room
 from workers.session import HandBack, Session
 from workers.sweep import Sweep
@@ -145,7 +146,12 @@ async def drain(settings: Settings, session: Session, sweep: Sweep) -> None:
     keys = Keys(session.destination, prefix=settings.key_prefix)
     log = get_logger()
     async with contextlib.aclosing(connect_async(settings)) as client:
-        if not await run_async(client, lease.keep(keys, session.slot, session.token, settings.lease_ttl_s)):
+        take = lease.keep(keys, session.slot, session.token, settings.lease_ttl_s)
+        try:
+            taken = await patiently(session, lambda: run_async(client, take))
+        except HandBack:
+            return
+        if not taken:
             log.info("drain_not_needed", reason="another drain holds the lease")
             return
         async with Sender(settings.upstream(session.destination)) as sender:

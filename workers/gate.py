@@ -103,8 +103,13 @@ class Gate:
         """Keep up to date until the drain has finished, then take leave."""
         while not finished.is_set():
             self._wake.clear()
-            with contextlib.suppress(*AWAY):
+            try:
                 await self.exchange()
+            except AWAY as error:
+                self._log.debug("report_missed", error=str(error))
+            except Exception:  # who waits at the gate would wait for ever
+                self._log.exception("gate_failed")
+                self._session.end("its gate failed")
             if self._session.ending.is_set():
                 self._permits.limit = self._upstream.concurrency_max  # who waits for a permit learns that it is over
             with contextlib.suppress(TimeoutError):

@@ -41,8 +41,7 @@ class Journal:
     async def settle(self, outcome: Outcome) -> None:
         """Settle what has its outcome, and count; a reply that is lost is asked for again, and counted once.
 
-        Raises:
-            HandBack: the session ended while Redis was away.
+        Goes on after the session's end, until cancelled: what is not settled is sent again by the next drain.
         """
         again = False
 
@@ -52,4 +51,4 @@ class Journal:
             again = True
             await run_async(self._client, step)
 
-        await patiently(self._session, attempt)
+        await patiently(self._session, attempt, to_the_last=True)

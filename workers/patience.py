@@ -1,5 +1,6 @@
 """Go on when Redis is away for a while: restarts and fail-overs end, and the drain holds what must not be lost."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -12,8 +13,13 @@ Result = TypeVar("Result")
 RETRY_EVERY_S = 0.5
 
 
-async def patiently(session: Session, action: Callable[[], Awaitable[Result]]) -> Result:
+async def patiently(session: Session, action: Callable[[], Awaitable[Result]], *, to_the_last: bool = False) -> Result:
     """Do something with Redis, again and again until it is there.
+
+    Args:
+        session: of the drain.
+        action: may be done several times, because its reply may be lost.
+        to_the_last: go on when the session has ended, until cancelled: for what must not be left if it can be helped.
 
     Raises:
         HandBack: the session ended first.
@@ -26,7 +32,8 @@ async def patiently(session: Session, action: Callable[[], Awaitable[Result]]) -
             if not away:
                 get_logger().warning("redis_away", error=str(error), next="retried until it is back")
             away = True
-            await session.sleep(RETRY_EVERY_S)
+            session.over()
+            await (asyncio.sleep(RETRY_EVERY_S) if to_the_last else session.sleep(RETRY_EVERY_S))
         else:
             if away:
                 get_logger().info("redis_back")

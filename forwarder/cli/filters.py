@@ -20,7 +20,7 @@ def _filters(
     reason: Annotated[
         list[str] | None,
         typer.Option(
-            help="rejected, unproven, too_large, exhausted or invalid; may be repeated.", rich_help_panel=_PANEL
+            help="rejected, unproven, too_large, exhausted, invalid or poison; may be repeated.", rich_help_panel=_PANEL
         ),
     ] = None,
     status: Annotated[

@@ -152,8 +152,7 @@ def _append(queue: Queue, keys: Keys, members: Members, source: str) -> str:
         members,
         chunk_id=new_chunk_id(),
         source=source,
-        backlog_max_events=queue.settings.backlog_max_events,
-        dedupe_ttl_s=queue.settings.dedupe_ttl_s,
+        caps=queue.settings.caps,
     )
     with queue_errors(queue.settings):
         return run(queue.client, step)

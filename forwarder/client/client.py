@@ -107,8 +107,7 @@ class FeedbackClient:
             join(events),
             chunk_id=new_chunk_id(),
             source=self._source,
-            backlog_max_events=self._settings.backlog_max_events,
-            dedupe_ttl_s=self._settings.dedupe_ttl_s,
+            caps=self._settings.caps,
         )
         with queue_errors(self._settings):
             run(self._client, step)

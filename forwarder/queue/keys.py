@@ -8,6 +8,7 @@
 | `feedback:{default.0}:lease:N` | string with TTL | drain slot N is taken: the holder's token, which is also its consumer's name, or `promised` | wake, lease |
 | `feedback:{default.0}:batches` | hash | per batch in flight, as `TOKEN/ID`: attempts, ambiguous events so far, events, ids of its entries; `TOKEN/` of a drain that ended in order and left entries pending | begin, claim, leave; deleted by settle, claim |
 | `feedback:{default.0}:chunk:ID` | string with TTL | the entry that append ID became, so that a retried append is stored once | append |
+| `feedback:{default.0}:memory` | string with TTL | percentage of maxmemory in use when an append looked last | append |
 | `feedback:{default}:pause` | hash, with TTL unless paused by hand | `reason`, `kind`, `since`, `until` (ms): nobody sends to this destination | pause, flow |
 | `feedback:{default}:flow` | string, JSON, with TTL | what the fleet has learned of the destination: breaker, concurrency limit, size that fits (`flow`) | flow |
 | `feedback:{default}:rate` | hash with TTL | when the next request and the next event may be sent (µs) | rate |
@@ -60,6 +61,11 @@ class Keys:
     def leases(self) -> list[str]:
         """All drain slots that any worker may use, whatever its own FORWARDER_MAX_DRAINS."""
         return [self.lease(slot) for slot in range(SLOTS)]
+
+    @property
+    def memory(self) -> str:
+        """The server's memory in use, as of the last look."""
+        return self._of_partition("memory")
 
     @property
     def batches(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from forwarder.errors import QueueFull
 from forwarder.feedback import Members
+from forwarder.queue.caps import Caps
 from forwarder.queue.connection import AsyncClient
 from forwarder.queue.keys import GROUP, Keys
 from forwarder.queue.scripts import Argument, Step
@@ -71,27 +72,31 @@ def new_chunk_id() -> str:
     return secrets.token_hex(12)
 
 
-def append(
-    keys: Keys, members: Members, *, chunk_id: str, source: str, backlog_max_events: int, dedupe_ttl_s: int
-) -> Step[str]:
+def append(keys: Keys, members: Members, *, chunk_id: str, source: str, caps: Caps) -> Step[str]:
     """Append events as one entry; answers its id, also when the chunk had been stored before.
 
     The step's answer raises:
-        QueueFull: the backlog is at its cap; nothing was stored.
+        QueueFull: the backlog is at its cap, or the server's memory nearly is; nothing was stored.
     """
     body = members.joined if members.count == 1 else b"[" + members.joined + b"]"
     at_ms = time.time_ns() // 1_000_000
-    args: list[Argument] = [body, members.count, at_ms, source, backlog_max_events, dedupe_ttl_s]
+    args: list[Argument] = [body, members.count, at_ms, source]
+    args += [caps.backlog_max_events, caps.dedupe_ttl_s, caps.memory_max_percent]
 
     def read(reply: list[bytes]) -> str:
         if reply[0] == b"full":
             raise QueueFull(
                 f"the backlog of {keys.destination} has {int(reply[1]):,} events and FORWARDER_BACKLOG_MAX_EVENTS is "
-                f"{backlog_max_events:,}: {members.count} refused; add workers or see `forwarder status`"
+                f"{caps.backlog_max_events:,}: {members.count} refused; add workers or see `forwarder status`"
+            )
+        if reply[0] == b"memory":
+            raise QueueFull(
+                f"Redis has {int(reply[1])} % of its maxmemory in use and FORWARDER_MEMORY_MAX_PERCENT is "
+                f"{caps.memory_max_percent}: {members.count} refused; let the backlog drain, or give Redis more memory"
             )
         return reply[1].decode()
 
-    return Step("append", [keys.events, keys.ledger, keys.chunk(chunk_id)], args, read)
+    return Step("append", [keys.events, keys.ledger, keys.chunk(chunk_id), keys.memory], args, read)
 
 
 def ensure_group(keys: Keys) -> Step[bool]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from forwarder.errors import ForwarderError
 from forwarder.settings import Settings
 from tests.support.rig import QUICK, Rig
 from tests.support.waiting import eventually
@@ -179,10 +180,34 @@ def stopped() -> Iterator[Finding]:
         )
 
 
+def full() -> Iterator[Finding]:
+    """Redis has no memory left, with a backlog on it and a worker at work; then it has again."""
+    with rig() as system:
+        worker = system.start_worker()
+        system.client().send_many(events(200_000, "before"))
+        system.redis.config_set("maxmemory", 1)
+        try:
+            system.client().send_many(events(1, "refused"))
+            said = "nothing"
+        except ForwarderError as error:
+            said = str(error)
+        began = time.monotonic()
+        emptied = eventually(lambda: not system.books()["pending"], 60)
+        seconds = time.monotonic() - began
+        system.redis.config_set("maxmemory", 0)
+        eventually(lambda: not system.redis.exists(system.keys.memory))
+        system.client().send_many(events(1_000, "after"))
+        books = system.settled(60)
+        well = bool(emptied) and worker.poll() is None and books["delivered"] == 201_000
+        wanted = "a clear error, the backlog drains, all is well again without a restart"
+        yield Finding("maxmemory reached", wanted, f"producer: {said!r}; drained in {seconds:.1f} s, then well", well)
+
+
 CASES: dict[str, Callable[[], Iterator[Finding]]] = {
     "isolation": isolation,
     "capacity": capacity,
     "outage": outage,
+    "full": full,
     "killed": killed,
     "stopped": stopped,
 }

@@ -6,6 +6,7 @@ import pytest
 
 from forwarder.feedback import Members
 from forwarder.queue import in_flight, lease, settlement, stream
+from forwarder.queue.caps import Caps
 from forwarder.queue.connection import connect
 from forwarder.queue.in_flight import SUSPICIOUS_AFTER, Claimed, Record
 from forwarder.queue.keys import GROUP, Keys
@@ -67,8 +68,7 @@ def append(client: Redis, count: int = 1) -> None:
             Members(EVENT, 1),
             chunk_id=stream.new_chunk_id(),
             source="test",
-            backlog_max_events=10_000,
-            dedupe_ttl_s=60,
+            caps=Caps(),
         )
         run(client, step)
 

@@ -8,6 +8,7 @@ import redis
 from forwarder.errors import QueueFull
 from forwarder.feedback import Members
 from forwarder.queue import dead_letters, lease, settlement, stream
+from forwarder.queue.caps import Caps
 from forwarder.queue.connection import connect
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.keys import GROUP, Keys
@@ -39,8 +40,7 @@ def append(count: int = 1, chunk_id: str | None = None, backlog_max_events: int 
         members,
         chunk_id=chunk_id or stream.new_chunk_id(),
         source="test",
-        backlog_max_events=backlog_max_events,
-        dedupe_ttl_s=60,
+        caps=Caps(backlog_max_events=backlog_max_events, dedupe_ttl_s=60),
     )
 
 
@@ -101,6 +101,23 @@ def test_an_append_to_a_server_without_memory_is_refused_while_settling_goes_on(
     finally:
         client.config_set("maxmemory", 0)
     assert (books(client)["delivered"], books(client).dead) == (1, 1)
+
+
+def test_appends_are_refused_with_memory_to_spare_and_taken_again_when_there_is_more(client: Redis) -> None:
+    run(client, append(2))
+    used = int(client.info("memory")["used_memory"])
+    client.delete(KEYS.memory)
+    client.config_set("maxmemory", used * 100 // 95)
+    try:
+        with pytest.raises(QueueFull, match=r"9\d % of its maxmemory .* FORWARDER_MEMORY_MAX_PERCENT is 90: 1 refused"):
+            run(client, append(1))
+        client.xadd(KEYS.events, {"body": EVENT})
+        assert books(client)["refused:memory"] == 1
+    finally:
+        client.config_set("maxmemory", 0)
+    assert eventually(lambda: not client.exists(KEYS.memory))
+    run(client, append(1))
+    assert books(client)["accepted"] == 3
 
 
 def test_settling_acknowledges_deletes_buries_and_counts(client: Redis) -> None:

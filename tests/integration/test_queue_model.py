@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 
 from forwarder.feedback import join
 from forwarder.queue import dead_letters, in_flight, lease, settlement, stream
+from forwarder.queue.caps import Caps
 from forwarder.queue.connection import connect
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.in_flight import Record
@@ -108,9 +109,7 @@ class QueueModel(RuleBasedStateMachine):
         members = join([event(name) for name in names])
         chunk = stream.new_chunk_id()
         for _ in range(2):  # its reply is lost, and it is repeated
-            self.run(
-                stream.append(KEYS, members, chunk_id=chunk, source="", backlog_max_events=10_000, dedupe_ttl_s=60)
-            )
+            self.run(stream.append(KEYS, members, chunk_id=chunk, source="", caps=Caps()))
         self.counted.update(names)
         self.books["accepted"] += count
 

@@ -2,6 +2,7 @@ import pytest
 
 from forwarder.errors import QueueFull
 from forwarder.feedback import join
+from forwarder.queue.caps import Caps
 from forwarder.queue.dead_letters import LETTER_FIELDS, DeadLetter
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import Step
@@ -13,7 +14,7 @@ KEYS = Keys()
 
 
 def appended(*events: bytes) -> Step[str]:
-    return append(KEYS, join(list(events)), chunk_id="c1", source="shop", backlog_max_events=1_000, dedupe_ttl_s=60)
+    return append(KEYS, join(list(events)), chunk_id="c1", source="shop", caps=Caps(1_000, 80, 60))
 
 
 @pytest.mark.parametrize(("written", "number"), [(b"3", 3), (b"0", 0), (b"", 0), (b"-3", 0), (b"x", 0), (b"9" * 16, 0)])
@@ -45,8 +46,13 @@ def test_one_event_is_appended_as_an_object_and_several_as_an_array() -> None:
 
 def test_an_append_names_its_chunk_its_count_and_its_bounds() -> None:
     step = appended(*numbered(3))
-    assert list(step.keys) == [KEYS.events, KEYS.ledger, KEYS.chunk("c1")]
-    assert (step.args[1], step.args[3:]) == (3, ["shop", 1_000, 60])
+    assert list(step.keys) == [KEYS.events, KEYS.ledger, KEYS.chunk("c1"), KEYS.memory]
+    assert (step.args[1], step.args[3:]) == (3, ["shop", 1_000, 60, 80])
+
+
+def test_an_append_that_memory_does_not_allow_says_what_to_mend() -> None:
+    with pytest.raises(QueueFull, match="FORWARDER_MEMORY_MAX_PERCENT is 80: 1 refused; let the backlog drain"):
+        appended(event()).read([b"memory", 93])
 
 
 @pytest.mark.parametrize("reply", [[b"added", b"1-0"], [b"seen", b"1-0"]])

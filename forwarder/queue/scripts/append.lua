@@ -1,11 +1,27 @@
 #!lua
--- Append one entry, unless this append was stored before or the backlog is at its cap.
+-- Append one entry, unless this append was stored before, the backlog is at its cap, or the server's memory nearly is.
 --
 -- KEYS[1] events stream   KEYS[2] ledger hash   KEYS[3] chunk string (the trace of this append)
+-- KEYS[4] memory string with TTL: the percentage in use when it was looked at last
 -- ARGV[1] body            ARGV[2] events in it  ARGV[3] at (ms)   ARGV[4] source ('' for none)
 -- ARGV[5] backlog cap (events)                  ARGV[6] life of the trace (seconds)
+-- ARGV[7] percentage of maxmemory at which appends are refused, so that who empties the queue has room to work
 --
--- Returns {'added', id} | {'seen', id} | {'full', pending}.
+-- Returns {'added', id} | {'seen', id} | {'full', pending} | {'memory', percentage}.
+local LOOK_MS = 250 -- INFO costs more than the rest of an append
+
+local function memory_in_use()
+  local known = redis.call('GET', KEYS[4])
+  if known then return tonumber(known) end
+  local info = redis.pcall('INFO', 'memory')
+  if type(info) == 'table' and info.err then return 0 end -- a user without the right to ask is told by the server itself
+  local used, most = string.match(info, 'used_memory:(%d+)'), string.match(info, '\nmaxmemory:(%d+)')
+  local percentage = 0
+  if used and most and tonumber(most) > 0 then percentage = math.floor(100 * tonumber(used) / tonumber(most)) end
+  redis.call('SET', KEYS[4], percentage, 'PX', LOOK_MS)
+  return percentage
+end
+
 local stored = redis.call('GET', KEYS[3])
 if stored then
   return {'seen', stored}
@@ -15,6 +31,11 @@ local pending = tonumber(redis.call('HGET', KEYS[2], 'pending') or '0')
 if pending + events > tonumber(ARGV[5]) then
   redis.call('HINCRBY', KEYS[2], 'refused:backlog', events)
   return {'full', pending}
+end
+local in_use = memory_in_use()
+if in_use >= tonumber(ARGV[7]) then
+  redis.call('HINCRBY', KEYS[2], 'refused:memory', events)
+  return {'memory', in_use}
 end
 local id
 if ARGV[4] == '' then
