@@ -46,5 +46,6 @@ def signals_held() -> Iterator[None]:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
-    finally:
+    finally:  # in the worker alone: a horse ends inside
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        _worker = 0

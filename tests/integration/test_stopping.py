@@ -196,7 +196,7 @@ def test_signals_that_come_together_are_one_request(start_rig: StartRig) -> None
     nothing_is_left(rig)
 
 
-def test_a_second_signal_makes_the_horse_hurry_and_the_worker_ends_well(start_rig: StartRig) -> None:
+def test_a_second_signal_makes_the_horse_hand_back_at_once_and_the_worker_ends_well(start_rig: StartRig) -> None:
     rig = start_rig(**LONG)
     rig.sandbox.set_faults({"kind": "hang"})
     worker = started(rig)
@@ -208,6 +208,11 @@ def test_a_second_signal_makes_the_horse_hurry_and_the_worker_ends_well(start_ri
     assert worker.wait(SOON_S) == 0
     assert not Path(f"/proc/{horse}").exists()
     assert rig.logged("horse_hurried")
+    assert not rig.logged("horse_killed")
+    nothing_is_left(rig)
+    rig.sandbox.clear_faults()
+    rig.start_worker()
+    everything_arrived(rig, 10)
 
 
 def test_a_horse_that_does_not_end_in_its_grace_is_killed_and_the_worker_ends_well(start_rig: StartRig) -> None:
@@ -325,3 +330,10 @@ def test_when_a_supervisor_is_killed_its_workers_end_by_themselves_and_gracefull
     rig.start_worker()
     everything_arrived(rig, 5_000)
     assert rig.sandbox.counts()["duplicates"] == 0
+
+
+def test_a_worker_whose_parent_died_before_it_could_look_ends(rig: Rig) -> None:
+    rig.server.stop()  # it would wait for it for ever
+    with subprocess.Popen(["/bin/true"]) as dead:
+        pass
+    assert rig.start_worker("--parent", str(dead.pid)).wait(SOON_S) == 0
