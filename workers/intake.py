@@ -20,6 +20,7 @@ from workers.admit import admit, quarantine
 from workers.batch import Batch, Capacity, Coalescer, Load
 from workers.gate import Gate
 from workers.patience import patiently
+from workers.room import LEAST, PER_PERMIT
 from workers.session import HandBack, Session
 
 Reply = TypeVar("Reply")
@@ -54,6 +55,7 @@ class Intake:
         self._coalescer = Coalescer(self._capacity, upstream.batch_linger_ms)
         self._poison_after = settings.poison_after
         self._largest = READ_BYTES // 16
+        self._per_batch = CLAIM_ENTRIES
         self._lost_reply = False
         self._claim_at = 0.0
         self._suspect: Batch | None = None
@@ -102,6 +104,8 @@ class Intake:
         for entry in entries:
             if load := await self._admitted(entry):
                 closed += self._coalescer.add(load, _now_ms())
+        if closed:
+            self._per_batch = len(closed[-1].loads)
         return closed
 
     async def _admitted(self, entry: Entry) -> Load | None:
@@ -175,8 +179,9 @@ class Intake:
 
     @property
     def _room(self) -> int:
-        """How many entries to ask for."""
-        return max(1, min(READ_MAX_ENTRIES, READ_BYTES // (self._largest + 1)))
+        """How many entries to ask for: no more than can be under way soon, for another drain may send the others."""
+        soon = (PER_PERMIT * self._gate.share + LEAST) * self._per_batch
+        return max(1, min(READ_MAX_ENTRIES, READ_BYTES // (self._largest + 1), soon))
 
 
 def _now_ms() -> float:

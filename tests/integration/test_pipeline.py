@@ -262,7 +262,7 @@ def test_idle_workers_open_further_drains_when_the_backlog_grows_old(start_rig: 
     rig.start_worker()
     rig.client().send_many(events(60_000))
     assert eventually(lambda: rig.books().drains == 2), rig.log.read_text()[-2000:]
-    assert rig.settled()["delivered"] == 60_000
+    assert rig.settled(60)["delivered"] == 60_000
     assert rig.sandbox.counts()["duplicates"] == 0
     rig.assert_books_close()
 
