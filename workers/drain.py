@@ -8,6 +8,7 @@ worker stops or died; what has no outcome by then stays pending, and the next dr
 import asyncio
 import contextlib
 import time
+from collections.abc import Awaitable, Callable
 
 from redis.exceptions import RedisError
 
@@ -110,35 +111,42 @@ class Drain:
         await asyncio.gather(*late, return_exceptions=True)
 
     async def beat(self) -> None:
-        """About once a second: keep the lease, wake other drains, see whether the session is over.
+        """About once a second: keep the lease, and see whether the session is over."""
+        keep = lease.keep(self._keys, self._session.slot, self._session.token, self._settings.lease_ttl_s)
 
-        Ends with `run`, by a flag: redis-py may turn a cancellation in mid-command into an error of its own.
+        async def beat_once() -> None:
+            if not await run_async(self._client, keep):
+                self._session.end("another drain holds the lease")
+            self._session.over()
+
+        await self._every_second(beat_once)
+
+    async def rouse(self) -> None:
+        """About once a second: wake other drains, and give way to them.
+
+        Beside the beat, because RQ may live on another server, which may hang.
         """
+
+        async def rouse_once() -> None:
+            await asyncio.to_thread(self._sweep.run)
+            if self._session.age_s > YIELD_AFTER_S and await asyncio.to_thread(self._sweep.jobs_wait):
+                self._session.end("a job waits for a worker")
+
+        await self._every_second(rouse_once)
+
+    async def _every_second(self, action: Callable[[], Awaitable[None]]) -> None:
+        """Until `run` has finished, by a flag: redis-py may turn a cancellation into an error of its own."""
         while not self._finished.is_set():
             try:
-                await self._beat()
-            except AWAY as error:
+                await action()
+            except RedisError as error:  # it is away, or full: this drain goes on
                 self._log.debug("beat_missed", error=str(error))
+                self._session.over()
             except Exception:  # without its beat a drain loses its lease and does not notice
                 self._log.exception("beat_failed")
                 self._session.end("its beat failed")
-            self._session.over()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._finished.wait(), BEAT_S)
-
-    async def _beat(self) -> None:
-        session = self._session
-        keep = lease.keep(self._keys, session.slot, session.token, self._settings.lease_ttl_s)
-        if not await run_async(self._client, keep):
-            session.end("another drain holds the lease")
-        try:
-            await asyncio.to_thread(self._sweep.run)
-            jobs_wait = session.age_s > YIELD_AFTER_S and await asyncio.to_thread(self._sweep.jobs_wait)
-        except RedisError as error:  # waking others may fail, on a full Redis for one; this drain must go on
-            self._log.debug("sweep_failed", error=str(error))
-            return
-        if jobs_wait:
-            session.end("a job waits for a worker")
 
 
 async def drain(settings: Settings, session: Session, sweep: Sweep) -> None:
@@ -156,12 +164,12 @@ async def drain(settings: Settings, session: Session, sweep: Sweep) -> None:
             return
         async with Sender(settings.upstream(session.destination)) as sender:
             one = Drain(settings, session, client, sender, sweep)
-            beat = asyncio.create_task(one.beat())
+            beats = asyncio.gather(one.beat(), one.rouse())
             log.info("drain_began")
             try:
                 await one.run()
             finally:
-                await beat  # before the lease is given, or it could take it again
+                await beats  # before the lease is given, or it could take it again
                 with contextlib.suppress(*AWAY):  # then it runs out by itself
                     await run_async(client, lease.leave(keys, session.slot, session.token))
                 log.info("drain_ended", reason=session.reason, seconds=round(session.age_s, 1))

@@ -24,17 +24,17 @@ async def patiently(session: Session, action: Callable[[], Awaitable[Result]], *
     Raises:
         HandBack: the session ended first.
     """
-    away = False
     while True:
         try:
             result = await action()
         except AWAY as error:
-            if not away:
+            if not session.redis_away:  # said once, whoever notices first
                 get_logger().warning("redis_away", error=str(error), next="retried until it is back")
-            away = True
+            session.redis_away = True
             session.over()
             await (asyncio.sleep(RETRY_EVERY_S) if to_the_last else session.sleep(RETRY_EVERY_S))
         else:
-            if away:
+            if session.redis_away:
                 get_logger().info("redis_back")
+            session.redis_away = False
             return result

@@ -24,6 +24,7 @@ class Session:
         idle_s: quiet time after which the session ends.
         longest_s: after which it ends anyway.
         in_flight: batches that have no outcome yet.
+        redis_away: whether Redis did not answer when it was asked last.
         paused: whether nothing can be sent for now; what is in flight then waits at the gate.
         ending: set when it is over; whoever waits, waits for this too.
         reason: why it is over.
@@ -35,6 +36,7 @@ class Session:
     idle_s: float
     longest_s: float
     in_flight: int = 0
+    redis_away: bool = False
     paused: bool = False
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     reason: str = ""

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import sys
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final
@@ -15,13 +15,14 @@ from rich.live import Live
 from rich.text import Text
 
 from forwarder.cli.context import Queue
-from forwarder.cli.status_view import look
+from forwarder.cli.status_view import REFRESH_S, look
 from forwarder.embedded import DataLock, EmbeddedServer
 from forwarder.errors import ForwarderError
 from forwarder.paths import DataDir
 from forwarder.queue.connection import Client, connect, queue_errors, shown
 from forwarder.settings import Settings
-from forwarder.supervisor import PYTHON, STOP_MARGIN_S, Child, Supervisor, worker_command
+from forwarder.signals import HURRY, Asked
+from forwarder.supervisor import LOOK_S, PYTHON, STOP_MARGIN_S, Child, Supervisor, worker_command
 
 SANDBOX_KEY: Final = "sandbox"
 
@@ -33,7 +34,7 @@ class Up:
         self._settings = settings
         self._data = DataDir(settings.data_dir)
         self._server = EmbeddedServer(self._data)
-        self._stop = threading.Event()
+        self._asked = Asked()
         self._workers = Supervisor()
         self._others = Supervisor()
         self._console = Console(highlight=False)
@@ -45,7 +46,7 @@ class Up:
             ForwarderError: a part cannot be started.
         """
         for signum in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(signum, lambda *_: self._stop.set())
+            signal.signal(signum, lambda *_: self._asked.again())
         with ExitStack() as parts:
             lock = DataLock(self._data)
             parts.callback(lock.release)
@@ -55,7 +56,8 @@ class Up:
                 upstream = parts.enter_context(self._sandbox())
                 env = {"FORWARDER_BASE_URL": upstream, "FORWARDER_API_KEY": SANDBOX_KEY}
                 env |= {"FORWARDER_FEEDBACK_PATH": "/feedback/", "FORWARDER_AUTH_SCHEME": "portkey"}
-            parts.callback(self._workers.stop, self._settings.shutdown_grace_s + STOP_MARGIN_S)
+            grace_s = self._settings.shutdown_grace_s + STOP_MARGIN_S
+            parts.callback(self._workers.stop, grace_s, hurried=lambda: self._asked.count == HURRY)
             self._start_workers(env)
             self._greet(queue, upstream)
             self._watch()
@@ -136,7 +138,7 @@ class Up:
         """Keep the workers running and the status line fresh until asked to stop."""
         with connect(self._settings) as client, Live(console=self._console, auto_refresh=False, transient=True) as live:
             before = ""
-            while not self._stop.wait(1.0):
+            while self._goes_on_for(REFRESH_S):
                 if self._server.keep_running():
                     self._console.print("the embedded queue had died and was started again")
                 self._workers.watch()
@@ -147,6 +149,13 @@ class Up:
                 elif line != before:
                     self._console.print(line, soft_wrap=True)
                 before = line
+
+    def _goes_on_for(self, seconds: float) -> bool:
+        """Wait so long; False when asked to stop meanwhile."""
+        until = time.monotonic() + seconds
+        while not self._asked.count and time.monotonic() < until:
+            time.sleep(LOOK_S)
+        return not self._asked.count
 
     def _status_line(self, client: Client) -> str:
         try:
