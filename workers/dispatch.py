@@ -4,8 +4,8 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
 from typing import Protocol
 
 from forwarder.log import get_logger
@@ -107,28 +107,25 @@ class Dispatcher:
         """
         outcome = Outcome(batch)
         outcome.pieces.extend(batch.pieces(self._gate.capacity))
-        try:
-            while (pieces := outcome.next_pieces()) and not outcome.rest:
-                if len(pieces) == 1:
-                    await self._see_through(pieces[0], outcome)
-                else:
-                    async with asyncio.TaskGroup() as group:
-                        for piece in pieces:
-                            group.create_task(self._see_through(piece, outcome))
-        except asyncio.CancelledError:
-            pieces = []
-        outcome.leave(pieces if outcome.rest else ())
+        with suppress(asyncio.CancelledError):
+            while not outcome.under_way and (pieces := outcome.next_pieces()):
+                await self._see_through(pieces, outcome)
+        outcome.close()
         return outcome
 
-    async def _see_through(self, piece: Piece, outcome: Outcome) -> None:
-        """Bring a piece to its ruling, or leave it."""
-        try:
-            outcome.note(piece, await self._insist(piece, outcome))
-        except HandBack:
-            outcome.rest.append(piece)
-        except asyncio.CancelledError:
-            outcome.rest.append(piece)
-            raise
+    async def _see_through(self, pieces: Sequence[Piece], outcome: Outcome) -> None:
+        """Bring pieces to their rulings; those for which the session ends too early stay under way."""
+
+        async def one(piece: Piece) -> None:
+            with suppress(HandBack):
+                outcome.note(piece, await self._insist(piece, outcome))
+
+        if len(pieces) == 1:
+            await one(pieces[0])
+            return
+        async with asyncio.TaskGroup() as group:
+            for piece in pieces:
+                group.create_task(one(piece))
 
     async def _insist(self, piece: Piece, outcome: Outcome) -> Ruling:
         """Try until there is an answer that is not `try again later`, or the tries are spent."""

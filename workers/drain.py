@@ -76,18 +76,20 @@ class Drain:
             await following
 
     async def _forward(self, batch: Batch) -> None:
-        began = time.monotonic()
+        began, settled = time.monotonic(), False
         try:
             outcome = await self._dispatcher.dispatch(batch)
             account(outcome, time.monotonic() - began, time.time_ns() // 1_000_000)
             if outcome.tally or not outcome.undecided:
                 await self._journal.settle(outcome)
-        except HandBack:
-            self._log.info("not_settled", batch=batch.id, events=batch.count, next="the next drain tries them again")
+            settled = True
         except Exception:  # whatever our own fault is, the batch stays pending and the next drain tries it
             self._log.exception("batch_failed", batch=batch.id, next="left pending for the next drain")
             self._session.end("a batch failed")
         finally:
+            if not settled:  # whoever takes it over must know that it may have arrived
+                self._session.in_doubt = True
+                self._log.warning("not_settled", batch=batch.id, events=batch.count, next="sent again, as ambiguous")
             self._intake.settled(batch)
             self._room.leave(batch)
 
@@ -171,5 +173,7 @@ async def drain(settings: Settings, session: Session, sweep: Sweep) -> None:
             finally:
                 await beats  # before the lease is given, or it could take it again
                 with contextlib.suppress(*AWAY):  # then it runs out by itself
-                    await run_async(client, lease.leave(keys, session.slot, session.token))
+                    await run_async(
+                        client, lease.leave(keys, session.slot, session.token, in_order=not session.in_doubt)
+                    )
                 log.info("drain_ended", reason=session.reason, seconds=round(session.age_s, 1))

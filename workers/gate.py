@@ -160,6 +160,8 @@ class Gate:
         Raises:
             HandBack: the session ended first.
         """
+        if not self._flows:  # the fleet learns at once that this drain could send the probe
+            self._wake.set()
         while not self._flows and not self._probe_is_due:
             self._waiting += 1
             try:

@@ -1,7 +1,6 @@
 """What becomes of a batch, piece by piece (pure)."""
 
 from collections import Counter, deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -60,6 +59,7 @@ class Outcome:
     Attributes:
         batch: the batch.
         pieces: what is to be sent, in this order.
+        under_way: what is being sent; what stays here has no outcome.
         refusals: what was refused.
         rest: what had no outcome when the session ended.
         accepted: events that were delivered.
@@ -71,6 +71,7 @@ class Outcome:
 
     batch: Batch
     pieces: deque[Piece] = field(default_factory=deque)
+    under_way: list[Piece] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     rest: list[Piece] = field(default_factory=list)
     accepted: int = 0
@@ -100,6 +101,10 @@ class Outcome:
 
     def next_pieces(self) -> list[Piece]:
         """What to send next, at once; empty when every piece has its outcome."""
+        self.under_way = self._taken()
+        return list(self.under_way)
+
+    def _taken(self) -> list[Piece]:
         if self._sampling:
             largest = self.pieces.popleft()
             sample, others = largest.apart(largest.count // 2)
@@ -108,9 +113,10 @@ class Outcome:
         abreast = ABREAST if self.accepted else 1
         return [self.pieces.popleft() for _ in range(min(abreast, len(self.pieces)))]
 
-    def leave(self, pieces: Iterable[Piece]) -> None:
-        """The session has ended: these and all that were still to be sent are left."""
-        self.rest += [*pieces, *self.pieces, *self._others.values()]
+    def close(self) -> None:
+        """Nothing more is sent: what has no outcome is left."""
+        self.rest = [*self.under_way, *self.pieces, *self._others.values()]
+        self.under_way.clear()
         self.pieces.clear()
         self._others.clear()
 
@@ -119,6 +125,7 @@ class Outcome:
 
         So a batch is probed all over before any part of it in depth.
         """
+        self.under_way.remove(piece)
         verdict = ruling.verdict
         if isinstance(verdict, Delivered):
             self.accepted += piece.count

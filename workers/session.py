@@ -24,6 +24,7 @@ class Session:
         idle_s: quiet time after which the session ends.
         longest_s: after which it ends anyway.
         in_flight: batches that have no outcome yet.
+        in_doubt: whether something may have been sent that could not be settled.
         redis_away: whether Redis did not answer when it was asked last.
         paused: whether nothing can be sent for now; what is in flight then waits at the gate.
         ending: set when it is over; whoever waits, waits for this too.
@@ -36,6 +37,7 @@ class Session:
     idle_s: float
     longest_s: float
     in_flight: int = 0
+    in_doubt: bool = False
     redis_away: bool = False
     paused: bool = False
     ending: asyncio.Event = field(default_factory=asyncio.Event)

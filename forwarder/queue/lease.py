@@ -66,12 +66,17 @@ def keep(keys: Keys, slot: int, token: str, ttl_s: float) -> Step[bool]:
     return Step("keep_lease", [keys.lease(slot)], [token, _ms(ttl_s)], bool)
 
 
-def leave(keys: Keys, slot: int, token: str) -> Step[bool]:
-    """End in order: give the lease back, and say that what is still pending was left on purpose.
+def leave(keys: Keys, slot: int, token: str, *, in_order: bool = True) -> Step[bool]:
+    """Give the lease back; the step's answer is whether it was still ours.
 
-    Returns (the step's answer): whether the lease was still ours.
+    Args:
+        keys: the partition.
+        slot: the lease.
+        token: its value.
+        in_order: nothing that is still pending can have arrived without being counted; else the next drain takes over
+            as from one that was killed.
     """
-    return Step("leave", [keys.lease(slot), keys.events, keys.batches], [token, GROUP], bool)
+    return Step("leave", [keys.lease(slot), keys.events, keys.batches], [token, GROUP, int(in_order)], bool)
 
 
 def take_back(keys: Keys, slot: int) -> Step[bool]:

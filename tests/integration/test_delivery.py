@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from forwarder.queue.flow import read_flow
+from forwarder.queue.flow import Breaker, Flow, encode, exchange, read_flow
 from forwarder.queue.keys import Keys
 from forwarder.queue.pause import Pause, get_pause
 from forwarder.queue.scripts import run
@@ -351,3 +351,14 @@ def test_destinations_fail_independently(start_rig: StartRig) -> None:
     rig.client().send_many(events(1_000))
     assert eventually(lambda: rig.books()["delivered"] == 1_000)
     assert rig.books("eu")["pending"] == 10
+
+
+def test_a_drain_that_finds_the_pause_over_sends_the_probe_at_once(start_rig: StartRig) -> None:
+    """Also when its session would end sooner than its next report is due."""
+    rig = start_rig(FORWARDER_DRAIN_IDLE_S="0.5")
+    opened = Flow(breaker=Breaker(open=True, trips=3))
+    run(rig.redis, exchange(rig.keys, b"", encode(opened), None))
+    rig.client().send_many(events(10))
+    rig.start_worker()
+    assert rig.settled(15)["delivered"] == 10
+    assert not read_flow(rig.redis, rig.keys).breaker.open

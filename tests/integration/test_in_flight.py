@@ -57,8 +57,8 @@ class Someone:
         """Its lease runs out."""
         self.client.delete(KEYS.lease(self.slot))
 
-    def leave(self) -> None:
-        run(self.client, lease.leave(KEYS, self.slot, self.token))
+    def leave(self, *, in_order: bool = True) -> None:
+        run(self.client, lease.leave(KEYS, self.slot, self.token, in_order=in_order))
 
 
 def append(client: Redis, count: int = 1) -> None:
@@ -139,6 +139,15 @@ def test_a_drain_that_ended_in_order_leaves_no_doubt_and_no_trace_of_death(clien
     assert ambiguous(client) == 0
     assert living.claim() == Claimed()
     assert client.hgetall(KEYS.batches).keys() == {b"living/batch"}
+
+
+def test_a_drain_that_could_not_settle_what_it_sent_leaves_a_doubt(client: Redis) -> None:
+    append(client, 2)
+    leaving = Someone(client, 0, "leaving")
+    leaving.begin("batch", leaving.read())
+    leaving.leave(in_order=False)
+    assert Someone(client, 0, "living").claim().batch == "batch"
+    assert ambiguous(client) == 2
 
 
 def test_a_drain_that_leaves_nothing_is_forgotten(client: Redis) -> None:

@@ -25,12 +25,13 @@ def test_a_promise_lives_no_longer_than_a_lease_and_only_seconds() -> None:
 
 
 def test_a_promise_is_taken_back_by_its_value() -> None:
-    assert list(take_back(KEYS, 3).args) == ["promised", "forwarder"]
+    assert list(take_back(KEYS, 3).args) == ["promised", "forwarder", 1]
 
 
 def test_a_lease_is_kept_and_given_back_by_its_token() -> None:
     assert list(leave(KEYS, 3, "token").keys) == [KEYS.lease(3), KEYS.events, KEYS.batches]
-    assert list(leave(KEYS, 3, "token").args) == ["token", "forwarder"]
+    assert list(leave(KEYS, 3, "token").args) == ["token", "forwarder", 1]
+    assert list(leave(KEYS, 3, "token", in_order=False).args) == ["token", "forwarder", 0]
     assert (leave(KEYS, 3, "token").read(0), keep(KEYS, 3, "token", 1).read(1)) == (False, True)
 
 
