@@ -14,69 +14,54 @@ def events(count: int) -> list[dict[str, object]]:
     return [{"trace_id": f"t{number}", "value": 1} for number in range(count)]
 
 
-def in_mid_delivery(rig: Rig) -> None:
-    """Wait until requests are under way."""
-    assert eventually(lambda: any(fault["applied"] for fault in rig.sandbox.faults())), rig.log.read_text()
-
-
-def everything_arrived(rig: Rig, count: int) -> None:
-    rig.sandbox.clear_faults()
-    books = rig.settled()
-    assert books["delivered"] == count
-    counts = rig.sandbox.counts()
-    assert counts["distinct_trace_ids"] == count
-    assert counts["duplicates"] <= books["ambiguous"]
-    rig.assert_books_close()
-
-
 def test_kill_9_of_a_work_horse_in_mid_delivery_loses_nothing(rig: Rig) -> None:
     rig.sandbox.set_faults({"kind": "latency", "ms": 300})
     rig.start_worker()
     rig.client().send_many(events(20_000))
-    in_mid_delivery(rig)
+    rig.in_mid_delivery()
     (horse,) = rig.horses()
     rig.kill(horse)
-    everything_arrived(rig, 20_000)
+    rig.assert_everything_arrived(20_000)
 
 
 def test_kill_9_of_a_worker_ends_its_horse_and_another_worker_takes_over(rig: Rig) -> None:
     rig.sandbox.set_faults({"kind": "latency", "ms": 300})
     worker = rig.start_worker()
     rig.client().send_many(events(20_000))
-    in_mid_delivery(rig)
+    rig.in_mid_delivery()
     (horse,) = rig.horses()
     rig.kill(worker.pid)
     worker.wait()
     assert eventually(lambda: not Path(f"/proc/{horse}").exists(), within_s=10), "an orphaned horse must not go on"
     rig.start_worker()
-    everything_arrived(rig, 20_000)
+    rig.assert_everything_arrived(20_000)
 
 
 def test_kill_9_of_worker_and_horse_together(rig: Rig) -> None:
     rig.sandbox.set_faults({"kind": "latency", "ms": 300})
     worker = rig.start_worker()
     rig.client().send_many(events(5_000))
-    in_mid_delivery(rig)
+    rig.in_mid_delivery()
     (horse,) = rig.horses()
     os.kill(horse, signal.SIGSTOP)  # so that it cannot notice its worker's death
     rig.kill(worker.pid)
     rig.kill(horse)
     worker.wait()
     rig.start_worker()
-    everything_arrived(rig, 5_000)
+    rig.assert_everything_arrived(5_000)
 
 
 def test_kill_9_of_the_queue_server_loses_nothing_that_it_acknowledged(rig: Rig) -> None:
     rig.sandbox.set_faults({"kind": "latency", "ms": 100})
     rig.start_worker()
     rig.client().send_many(events(20_000))
-    in_mid_delivery(rig)
+    rig.in_mid_delivery()
     assert rig.server.pid
     rig.kill(rig.server.pid)
     assert eventually(lambda: rig.server.pid is None)
     rig.server.start()
     rig.redis = connect(rig.settings)
-    everything_arrived(rig, 20_000)
+    rig.assert_everything_arrived(20_000)
 
 
 def test_a_stop_hands_back_what_waits_for_its_next_try(start_rig: StartRig) -> None:
@@ -84,25 +69,25 @@ def test_a_stop_hands_back_what_waits_for_its_next_try(start_rig: StartRig) -> N
     rig.sandbox.set_faults({"kind": "status", "status": 503})
     worker = rig.start_worker()
     rig.client().send_many(events(100))
-    in_mid_delivery(rig)
+    rig.in_mid_delivery()
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(10) == 0
     assert rig.books().drains == 0, "the lease is given back, not left to run out"
     rig.start_worker()
-    everything_arrived(rig, 100)
+    rig.assert_everything_arrived(100)
 
 
 def test_a_stop_under_load_is_quick_and_clean(rig: Rig) -> None:
     worker = rig.start_worker()
     rig.sandbox.set_faults({"kind": "latency", "ms": 50})
     rig.client().send_many(events(200_000))
-    in_mid_delivery(rig)
+    rig.in_mid_delivery()
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(10) == 0
     assert rig.books().drains == 0
     rig.assert_books_close()
     rig.start_worker()
-    everything_arrived(rig, 200_000)
+    rig.assert_everything_arrived(200_000)
     assert rig.sandbox.counts()["duplicates"] == 0
 
 
@@ -110,20 +95,20 @@ def test_a_stop_that_reaches_worker_and_horse_together(rig: Rig) -> None:
     rig.sandbox.set_faults({"kind": "latency", "ms": 300})
     worker = rig.start_worker()
     rig.client().send_many(events(5_000))
-    in_mid_delivery(rig)
+    rig.in_mid_delivery()
     (horse,) = rig.horses()
     os.kill(horse, signal.SIGTERM)
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(10) == 0
     rig.start_worker()
-    everything_arrived(rig, 5_000)
+    rig.assert_everything_arrived(5_000)
 
 
 def test_a_drain_job_that_rq_lost_is_replaced(rig: Rig) -> None:
     rig.client().send_many(events(10))
     rig.redis.set(rig.keys.lease(0), "promised", px=1_500)
     rig.start_worker()
-    everything_arrived(rig, 10)
+    rig.assert_everything_arrived(10)
 
 
 def test_a_session_that_ends_keeps_what_it_knows_of_a_batch_that_it_cuts(start_rig: StartRig) -> None:
@@ -145,7 +130,7 @@ def test_a_stop_does_not_begin_anything_new(start_rig: StartRig) -> None:
     for _ in range(40):
         rig.client().send_many(events(10))
     worker = rig.start_worker()
-    in_mid_delivery(rig)
+    rig.in_mid_delivery()
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(10) == 0
     assert rig.books().drains == 0

@@ -62,23 +62,6 @@ def registered(rig: Rig) -> list[str]:
             return []
 
 
-def in_mid_delivery(rig: Rig) -> int:
-    """Wait until requests are under way; answers the horse."""
-    assert eventually(lambda: any(fault["applied"] for fault in rig.sandbox.faults())), rig.log.read_text()
-    (horse,) = rig.horses()
-    return horse
-
-
-def everything_arrived(rig: Rig, count: int) -> None:
-    rig.sandbox.clear_faults()
-    books = rig.settled(60)
-    assert books["delivered"] == count
-    counts = rig.sandbox.counts()
-    assert counts["distinct_trace_ids"] == count
-    assert counts["duplicates"] <= books["ambiguous"]
-    rig.assert_books_close()
-
-
 def all_is_well(rig: Rig, worker: subprocess.Popen[bytes]) -> None:
     """The worker is the same, RQ knows it, jobs flow by RQ, and no promise is left over."""
     assert eventually(lambda: rig.books().drains == 0), "the drain ends when the stream is idle"
@@ -170,12 +153,12 @@ def test_a_busy_worker_and_its_horse_live_through_an_outage_with_missed_heartbea
     rig.sandbox.set_faults({"kind": "latency", "ms": 300})
     worker = rig.start_rq_worker("--job-monitoring-interval", "1") if stock else rig.start_worker()
     rig.client().send_many(events(20_000))
-    horse = in_mid_delivery(rig)
+    horse = rig.in_mid_delivery()
     rig.kill_server()
     assert not eventually(lambda: worker.poll() is not None or rig.horses() != [horse], within_s=5)
     rig.server.start()
     assert not eventually(lambda: len(rig.horses()) > 1, within_s=2), "never two horses"
-    everything_arrived(rig, 20_000)
+    rig.assert_everything_arrived(20_000)
     all_is_well(rig, worker)
     assert rig.redis.zcard("rq:failed:feedback") == 0
 
@@ -184,12 +167,12 @@ def test_a_worker_learns_how_its_horse_ended_while_the_server_was_away(rig: Rig)
     rig.sandbox.set_faults({"kind": "latency", "ms": 300})
     worker = rig.start_worker()
     rig.client().send_many(events(5_000))
-    horse = in_mid_delivery(rig)
+    horse = rig.in_mid_delivery()
     rig.kill_server()
     rig.kill(horse)
     assert eventually(lambda: not Path(f"/proc/{horse}").exists()), "reaped"
     rig.server.start()
-    everything_arrived(rig, 5_000)
+    rig.assert_everything_arrived(5_000)
     assert worker.poll() is None
 
 
@@ -214,7 +197,7 @@ def test_an_idle_worker_drains_a_full_server_without_rq(start_rig: StartRig, *, 
     rig.client().send_many(events(5_000))
     with full(rig):
         os.kill(worker.pid, signal.SIGCONT)
-        everything_arrived(rig, 5_000)
+        rig.assert_everything_arrived(5_000)
         assert rig.redis.zcard("rq:finished:feedback") == 0, "no RQ job can be booked"
     all_is_well(rig, worker)
     assert (rig.said("redis_full"), rig.said("quitting")) == (1, 0), rig.log.read_text()
@@ -246,14 +229,14 @@ def test_a_busy_worker_is_not_disturbed_by_a_server_that_gets_full(rig: Rig) -> 
     rig.sandbox.set_faults({"kind": "latency", "ms": 300})
     worker = rig.start_worker()
     rig.client().send_many(events(20_000))
-    horse = in_mid_delivery(rig)
+    horse = rig.in_mid_delivery()
     with full(rig):
         rig.sandbox.clear_faults()
         assert rig.settled()["delivered"] == 20_000
         assert rig.horses() == [horse]
         assert eventually(lambda: rig.horses() == []), "its job ends, though RQ cannot book it"
         assert eventually(lambda: rig.logged("redis_full")), rig.log.read_text()[-4000:]
-    everything_arrived(rig, 20_000)
+    rig.assert_everything_arrived(20_000)
     all_is_well(rig, worker)
     assert rig.said("drain_without_rq") == 0
     assert (rig.said("job_not_booked"), rig.said("terminated unexpectedly")) == (1, 0)
@@ -263,7 +246,7 @@ def test_a_server_that_its_backlog_filled_is_emptied_and_all_is_well_without_a_r
     rig.client().send_many(events(30_000))
     rig.redis.config_set("maxmemory", rig.redis.info("memory")["used_memory"] - 1_000_000)
     worker = rig.start_worker()
-    everything_arrived(rig, 30_000)
+    rig.assert_everything_arrived(30_000)
     assert eventually(lambda: rig.logged("redis_back"))
     assert rig.said("drain_without_rq") == 1
     all_is_well(rig, worker)
@@ -274,7 +257,7 @@ def test_rq_knows_the_worker_as_soon_as_there_is_memory_also_while_it_drains_wit
     rig.client().send_many(events(10))
     with full(rig):
         rig.start_worker()
-        horse = in_mid_delivery(rig)
+        horse = rig.in_mid_delivery()
         assert registered(rig) == []
     assert eventually(lambda: registered(rig) == ["busy"]), rig.log.read_text()[-4000:]
     assert rig.horses() == [horse]
@@ -303,7 +286,7 @@ def test_a_suspended_worker_does_not_drain_a_full_server_either(rig: Rig) -> Non
         assert eventually(lambda: rig.logged("redis_full"))
         assert not eventually(lambda: rig.books()["delivered"], within_s=2)
         resume(rig.redis)
-        everything_arrived(rig, 10)
+        rig.assert_everything_arrived(10)
 
 
 def test_a_drain_goes_on_without_rq_when_only_rqs_server_is_away(start_rig: StartRig, tmp_path: Path) -> None:
@@ -315,12 +298,12 @@ def test_a_drain_goes_on_without_rq_when_only_rqs_server_is_away(start_rig: Star
         assert eventually(lambda: rig.logged("worker_started"))
         control.stop()
         rig.client().send_many(events(100))
-        everything_arrived(rig, 100)
+        rig.assert_everything_arrived(100)
         assert rig.logged("drain_without_rq")
         control.start()
         assert eventually(lambda: rig.logged("redis_back")), rig.log.read_text()[-4000:]
         rig.client().send_many(events(100, "well"))
-        everything_arrived(rig, 200)
+        rig.assert_everything_arrived(200)
         assert worker.poll() is None
     finally:
         control.stop()
@@ -331,7 +314,7 @@ def test_a_promise_that_a_full_server_lets_nobody_keep_is_taken_back(start_rig: 
     rig.sandbox.set_faults({"kind": "hang", "seconds": 5})
     rig.start_worker()
     rig.client().send_many(events(10))
-    horse = in_mid_delivery(rig)
+    horse = rig.in_mid_delivery()
     os.kill(horse, signal.SIGSTOP)  # or its sweep would find the next events before the server is full
     rig.client(destination="eu").send_many(events(10, "eu"))
     with full(rig):
@@ -370,7 +353,7 @@ def test_a_drain_job_that_rq_lost_is_missed_within_seconds(start_rig: StartRig, 
     rig.sweep().run(spare=True)
     job = lost_job(rig, left_in)
     os.kill(worker.pid, signal.SIGCONT)
-    everything_arrived(rig, 10)
+    rig.assert_everything_arrived(10)
     assert 0 < rig.redis.ttl(f"rq:job:{job}") <= 300, "its hash is not kept for ever"
 
 
@@ -390,7 +373,7 @@ def test_what_a_lost_job_left_on_rqs_intermediate_list_goes_when_its_hash_has_ru
     job = lost_job(rig, "intermediate")
     rig.redis.pexpire(f"rq:job:{job}", 1)
     rig.start_worker()
-    everything_arrived(rig, 10)
+    rig.assert_everything_arrived(10)
     assert eventually(lambda: rig.redis.llen("rq:queue:feedback:intermediate") == 0)
     assert rig.redis.zcard("rq:failed:feedback") == 0
 
@@ -413,5 +396,5 @@ def test_a_promise_that_runs_out_while_its_job_waits_costs_no_second_drain(start
     sweep.run(spare=True)
     assert rig.redis.llen("rq:queue:feedback") == 2, "an idle worker's does, before it takes the first"
     rig.start_worker("--burst").wait(30)
-    everything_arrived(rig, 10)
+    rig.assert_everything_arrived(10)
     assert rig.said("drain_began") + rig.said("drain_not_needed") == 2

@@ -23,23 +23,6 @@ def events(count: int, prefix: str = "t") -> list[dict[str, object]]:
     return [{"trace_id": f"{prefix}{number}", "value": 1} for number in range(count)]
 
 
-def in_mid_delivery(rig: Rig) -> int:
-    """Wait until requests are under way; answers the horse."""
-    assert eventually(lambda: any(fault["applied"] for fault in rig.sandbox.faults())), rig.log.read_text()
-    (horse,) = rig.horses()
-    return horse
-
-
-def everything_arrived(rig: Rig, count: int) -> None:
-    rig.sandbox.clear_faults()
-    books = rig.settled()
-    assert books["delivered"] == count
-    counts = rig.sandbox.counts()
-    assert counts["distinct_trace_ids"] == count
-    assert counts["duplicates"] <= books["ambiguous"]
-    rig.assert_books_close()
-
-
 def nothing_is_left(rig: Rig) -> None:
     """No lease, no failed job, no worker that RQ still counts."""
     assert rig.books().drains == 0, rig.log.read_text()[-4000:]
@@ -88,7 +71,7 @@ def test_a_worker_stops_while_another_one_drains(start_rig: StartRig) -> None:
     rig.sandbox.set_faults({"kind": "hang"})
     rig.client().send_many(events(10))
     rig.start_worker()
-    in_mid_delivery(rig)
+    rig.in_mid_delivery()
     other = rig.start_worker()
     assert eventually(lambda: rig.said("worker_started") == 2)
     other.send_signal(signal.SIGTERM)
@@ -145,7 +128,7 @@ def test_a_busy_worker_settles_what_is_in_flight_and_hands_the_rest_over(
     rig.sandbox.set_faults({"kind": "latency", "ms": 300})
     worker = started(rig, stock=stock)
     rig.client().send_many(events(20_000))
-    horse = in_mid_delivery(rig)
+    horse = rig.in_mid_delivery()
     if told != "worker":
         os.kill(horse, signal.SIGTERM)
     if told == "horse first":
@@ -154,7 +137,7 @@ def test_a_busy_worker_settles_what_is_in_flight_and_hands_the_rest_over(
     assert worker.wait(SOON_S) == 0
     nothing_is_left(rig)
     rig.start_worker()
-    everything_arrived(rig, 20_000)
+    rig.assert_everything_arrived(20_000)
     assert rig.sandbox.counts()["duplicates"] == 0
 
 
@@ -170,7 +153,7 @@ def test_a_signal_at_any_moment_of_a_jobs_life_fails_no_job_and_loses_nothing(st
         assert rig.redis.zcard("rq:failed:feedback") == 0, rig.log.read_text()[-4000:]
         rig.log.unlink()
     rig.start_worker()
-    everything_arrived(rig, 40)
+    rig.assert_everything_arrived(40)
 
 
 def with_luck(pid: int) -> None:
@@ -186,7 +169,7 @@ def test_signals_that_come_together_are_one_request(start_rig: StartRig) -> None
     rig.sandbox.set_faults({"kind": "latency", "ms": 3_000})
     worker = started(rig)
     rig.client().send_many(events(10))
-    in_mid_delivery(rig)
+    rig.in_mid_delivery()
     for _ in range(3):
         worker.send_signal(signal.SIGTERM)
         assert worker.poll() is None
@@ -201,7 +184,7 @@ def test_a_second_signal_makes_the_horse_hand_back_at_once_and_the_worker_ends_w
     rig.sandbox.set_faults({"kind": "hang"})
     worker = started(rig)
     rig.client().send_many(events(10))
-    horse = in_mid_delivery(rig)
+    horse = rig.in_mid_delivery()
     worker.send_signal(signal.SIGTERM)
     assert not eventually(lambda: worker.poll() is not None, within_s=TOGETHER_S + 0.5), "it waits for the request"
     worker.send_signal(signal.SIGTERM)
@@ -212,7 +195,7 @@ def test_a_second_signal_makes_the_horse_hand_back_at_once_and_the_worker_ends_w
     nothing_is_left(rig)
     rig.sandbox.clear_faults()
     rig.start_worker()
-    everything_arrived(rig, 10)
+    rig.assert_everything_arrived(10)
 
 
 def test_a_horse_that_does_not_end_in_its_grace_is_killed_and_the_worker_ends_well(start_rig: StartRig) -> None:
@@ -220,14 +203,14 @@ def test_a_horse_that_does_not_end_in_its_grace_is_killed_and_the_worker_ends_we
     rig.sandbox.set_faults({"kind": "latency", "ms": 300})
     worker = started(rig)
     rig.client().send_many(events(5_000))
-    horse = in_mid_delivery(rig)
+    horse = rig.in_mid_delivery()
     os.kill(horse, signal.SIGSTOP)
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(SOON_S) == 0
     assert rig.logged("horse_killed")
     assert not Path(f"/proc/{horse}").exists()
     rig.start_worker()
-    everything_arrived(rig, 5_000)
+    rig.assert_everything_arrived(5_000)
 
 
 def test_a_worker_that_drains_a_full_server_without_rq_stops_gracefully(start_rig: StartRig) -> None:
@@ -236,7 +219,7 @@ def test_a_worker_that_drains_a_full_server_without_rq_stops_gracefully(start_ri
     rig.client().send_many(events(20_000))
     rig.redis.config_set("maxmemory", 1)
     worker = started(rig)
-    in_mid_delivery(rig)
+    rig.in_mid_delivery()
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(SOON_S) == 0
     assert rig.logged("drain_without_rq")
@@ -244,7 +227,7 @@ def test_a_worker_that_drains_a_full_server_without_rq_stops_gracefully(start_ri
     assert rig.books().drains == 0
     rig.redis.config_set("maxmemory", 0)
     rig.start_worker()
-    everything_arrived(rig, 20_000)
+    rig.assert_everything_arrived(20_000)
     assert rig.sandbox.counts()["duplicates"] == 0
 
 
@@ -253,13 +236,13 @@ def test_kill_9_of_a_worker_that_drains_a_full_server_ends_its_horse(rig: Rig) -
     rig.client().send_many(events(20_000))
     rig.redis.config_set("maxmemory", 1)
     worker = started(rig)
-    horse = in_mid_delivery(rig)
+    horse = rig.in_mid_delivery()
     rig.kill(worker.pid)
     worker.wait()
     assert eventually(lambda: not Path(f"/proc/{horse}").exists(), within_s=SOON_S), "an orphaned horse must not go on"
     rig.redis.config_set("maxmemory", 0)
     rig.start_worker()
-    everything_arrived(rig, 20_000)
+    rig.assert_everything_arrived(20_000)
 
 
 # Supervised
@@ -283,7 +266,7 @@ def test_a_worker_that_is_killed_is_started_again_and_events_keep_flowing(rig: R
     assert first not in rig.children(supervisor.pid)
     assert rig.logged("child_died")
     rig.client().send_many(events(100, "after"))
-    everything_arrived(rig, 200)
+    rig.assert_everything_arrived(200)
 
 
 def test_a_supervisor_stops_all_its_workers_gracefully(start_rig: StartRig) -> None:
@@ -298,7 +281,7 @@ def test_a_supervisor_stops_all_its_workers_gracefully(start_rig: StartRig) -> N
     assert not any(Path(f"/proc/{pid}").exists() for pid in both)
     nothing_is_left(rig)
     rig.start_worker()
-    everything_arrived(rig, 20_000)
+    rig.assert_everything_arrived(20_000)
     assert rig.sandbox.counts()["duplicates"] == 0
 
 
@@ -328,7 +311,7 @@ def test_when_a_supervisor_is_killed_its_workers_end_by_themselves_and_gracefull
     assert eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in both), within_s=SOON_S)
     nothing_is_left(rig)
     rig.start_worker()
-    everything_arrived(rig, 5_000)
+    rig.assert_everything_arrived(5_000)
     assert rig.sandbox.counts()["duplicates"] == 0
 
 

@@ -176,6 +176,22 @@ class Rig:
         assert eventually(lambda: self.books().entries == 0, within_s), self.log.read_text()[-4000:]
         return self.books()
 
+    def in_mid_delivery(self) -> int:
+        """Wait until requests meet a fault, so that they are under way; answers the one horse."""
+        assert eventually(lambda: any(fault["applied"] for fault in self.sandbox.faults())), self.log.read_text()
+        (horse,) = self.horses()
+        return horse
+
+    def assert_everything_arrived(self, count: int) -> None:
+        """Without faults any more so many different events arrive, and no more twice than the ledger says."""
+        self.sandbox.clear_faults()
+        books = self.settled(60)
+        assert books["delivered"] == count
+        counts = self.sandbox.counts()
+        assert counts["distinct_trace_ids"] == count
+        assert counts["duplicates"] <= books["ambiguous"]
+        self.assert_books_close()
+
     def assert_books_close(self) -> None:
         """All lines close, counting the waiting events too."""
         report = deep_audit(self.redis, self.keys)
