@@ -106,7 +106,7 @@ class Settings(Upstream, BaseSettings):
     max_drains: int = Field(4, ge=1, le=SLOTS, description="drains at once per destination")
     drain_idle_s: float = Field(5, gt=0, le=3_600, description="quiet time after which a drain ends")
     drain_session_s: float = Field(300, gt=0, le=86_400, description="longest run of a drain")
-    poison_after: int = Field(5, ge=1, le=10_000, description="drains that an entry may kill before it is dead")
+    poison_after: int = Field(5, ge=4, le=10_000, description="drains that an entry may kill before it is dead")
     lease_ttl_s: float = Field(10, ge=1, le=600, description="silence after which a drain counts as dead")
     shutdown_grace_s: float = Field(10, gt=0, le=3_600, description="for what is in flight when asked to stop")
     sandbox_host: str = Field("127.0.0.1", description="where the sandbox listens")

@@ -193,6 +193,11 @@ class Coalescer:
         """The open batch, closed, when it has lingered long enough."""
         return self._close() if self._loads and self.wait_ms(now_ms) <= 0 else None
 
+    @property
+    def waits(self) -> bool:
+        """Whether a batch is open."""
+        return bool(self._loads)
+
     def wait_ms(self, now_ms: float) -> float:
         """How long until the open batch is due; endless when there is none."""
         return self._opened_ms + self._linger_ms - now_ms if self._loads else float("inf")

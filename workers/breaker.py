@@ -57,15 +57,21 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Pauses:
-    """How long pauses are (ms): the first, which doubles, and the longest."""
+    """How long pauses are (ms): the first, which doubles, and the longest; both stretched so much by chance."""
 
     first_ms: int
     longest_ms: int
 
+    stretch: float = 1.0
+
     def lengthened(self, chance: float) -> "Pauses":
         """The same, a little longer by chance."""
-        factor = 1 + SPREAD * chance
-        return Pauses(round(self.first_ms * factor), round(self.longest_ms * factor))
+        stretch = 1 + SPREAD * chance
+        return Pauses(round(self.first_ms * stretch), round(self.longest_ms * stretch), stretch)
+
+    def stretched(self, length_ms: int) -> int:
+        """Another length, as much longer."""
+        return round(length_ms * self.stretch)
 
 
 def observe(breaker: Breaker, seen: Seen, now_ms: int, pauses: Pauses, chance: float) -> tuple[Breaker, Opening | None]:
@@ -127,7 +133,8 @@ def _failing(seen: Seen, run: int) -> str:
 
 def _opened(breaker: Breaker, seen: Seen, why: tuple[str, str], now_ms: int, pauses: Pauses) -> tuple[Breaker, Opening]:
     lasted = not breaker.open and now_ms - breaker.closed_ms > FORGIVEN_AFTER_MS
-    trips = 1 if lasted else breaker.trips + 1
-    own_ms = min(pauses.longest_ms, pauses.first_ms * (1 << min(trips - 1, 32)))
+    only_asked = seen.asked_ms > 0 and not seen.misfit and breaker.run < RUN_MAX  # a healthy upstream that throttles
+    trips = breaker.trips if only_asked else 1 if lasted else breaker.trips + 1
+    own_ms = 0 if only_asked else min(pauses.longest_ms, pauses.first_ms * (1 << min(trips - 1, 32)))
     opened = Breaker(open=True, run=breaker.run, counted_ms=now_ms, trips=trips, closed_ms=breaker.closed_ms)
-    return opened, Opening(*why, max(own_ms, seen.asked_ms))
+    return opened, Opening(*why, max(own_ms, pauses.stretched(seen.asked_ms)))

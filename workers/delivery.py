@@ -31,7 +31,7 @@ class Sender:
         self._url = httpx.URL(upstream.url)
         self._timeout_s = upstream.request_timeout_s
         self._connect_timeout_s = upstream.connect_timeout_s
-        self._connections = upstream.concurrency_max
+        self._connections = max(upstream.concurrency_max, upstream.concurrency or 0)
         self._secret = upstream.api_key.get_secret_value() if upstream.api_key else ""
         self._headers = httpx.Headers({"content-type": "application/json", "user-agent": USER_AGENT})
         if upstream.auth_scheme == "bearer":

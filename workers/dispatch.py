@@ -132,8 +132,7 @@ class Dispatcher:
         attempt = 0 if outcome.rejections else outcome.batch.attempts  # what was cut is another request
         while True:
             attempt += 1
-            outcome.attempts = max(outcome.attempts, attempt)
-            answer, verdict, probe = await self._try(piece, outcome)
+            answer, verdict, probe = await self._try(piece, attempt, outcome)
             outcome.status = answer.status
             if isinstance(verdict, Stop):
                 attempt -= 1  # the destination's fault: no try is burnt
@@ -145,9 +144,10 @@ class Dispatcher:
             else:
                 return Ruling(verdict, answer.status, attempt)
 
-    async def _try(self, piece: Piece, outcome: Outcome) -> tuple[Answer, Verdict, bool]:
+    async def _try(self, piece: Piece, attempt: int, outcome: Outcome) -> tuple[Answer, Verdict, bool]:
         async with self._gate.passage(piece) as passage:
             self._session.go_on()
+            outcome.attempts = max(outcome.attempts, attempt - passage.probe)
             await self._journal.begin(outcome)
             began = time.monotonic()
             with _ambiguous_when_cancelled(piece, outcome):

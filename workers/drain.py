@@ -32,6 +32,8 @@ from workers.sweep import Sweep
 
 BEAT_S = 1.0
 HURRY_SEEN_WITHIN_S = 0.1
+CANCELS = 3
+"""The first makes a batch settle what is known of it; while Redis is away that is broken off by the next."""
 YIELD_AFTER_S = 5.0
 """A drain gives way to jobs for which no worker is free, but not before it has run so long."""
 
@@ -107,10 +109,11 @@ class Drain:
         while self._in_flight and time.monotonic() < deadline and not self._session.at_once:
             step_s = min(HURRY_SEEN_WITHIN_S, deadline - time.monotonic())
             await asyncio.wait(self._in_flight, timeout=max(0.0, step_s))
-        late = list(self._in_flight)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        for _ in range(CANCELS):
+            for task in self._in_flight:
+                task.cancel()
+            if self._in_flight:
+                await asyncio.wait(self._in_flight, timeout=BEAT_S)
 
     async def beat(self) -> None:
         """About once a second: keep the lease, and see whether the session is over."""
@@ -121,7 +124,7 @@ class Drain:
                 self._session.end("another drain holds the lease")
             self._session.over()
 
-        await self._every_second(beat_once)
+        await self._every_second(beat_once, "beat_missed")
 
     async def rouse(self) -> None:
         """About once a second: wake other drains, and give way to them.
@@ -134,18 +137,18 @@ class Drain:
             if self._session.age_s > YIELD_AFTER_S and await asyncio.to_thread(self._sweep.jobs_wait):
                 self._session.end("a job waits for a worker")
 
-        await self._every_second(rouse_once)
+        await self._every_second(rouse_once, "sweep_failed")
 
-    async def _every_second(self, action: Callable[[], Awaitable[None]]) -> None:
+    async def _every_second(self, action: Callable[[], Awaitable[None]], failure: str) -> None:
         """Until `run` has finished, by a flag: redis-py may turn a cancellation into an error of its own."""
         while not self._finished.is_set():
             try:
                 await action()
             except RedisError as error:  # it is away, or full: this drain goes on
-                self._log.debug("beat_missed", error=str(error))
+                self._log.debug(failure, error=str(error))
                 self._session.over()
             except Exception:  # without its beat a drain loses its lease and does not notice
-                self._log.exception("beat_failed")
+                self._log.exception(failure)
                 self._session.end("its beat failed")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._finished.wait(), BEAT_S)
@@ -166,14 +169,15 @@ async def drain(settings: Settings, session: Session, sweep: Sweep) -> None:
             return
         async with Sender(settings.upstream(session.destination)) as sender:
             one = Drain(settings, session, client, sender, sweep)
-            beats = asyncio.gather(one.beat(), one.rouse())
+            beat, rousing = asyncio.create_task(one.beat()), asyncio.create_task(one.rouse())
             log.info("drain_began")
             try:
                 await one.run()
             finally:
-                await beats  # before the lease is given, or it could take it again
+                await beat  # before the lease is given, or it could take it again
                 with contextlib.suppress(*AWAY):  # then it runs out by itself
                     await run_async(
                         client, lease.leave(keys, session.slot, session.token, in_order=not session.in_doubt)
                     )
+                await rousing
                 log.info("drain_ended", reason=session.reason, seconds=round(session.age_s, 1))

@@ -105,15 +105,18 @@ class Gate:
             self._wake.clear()
             try:
                 await self.exchange()
+                pace_s = self._pace_s
             except AWAY as error:
                 self._log.debug("report_missed", error=str(error))
+                pace_s = QUIET_EVERY_S
             except Exception:  # who waits at the gate would wait for ever
                 self._log.exception("gate_failed")
                 self._session.end("its gate failed")
+                pace_s = QUIET_EVERY_S
             if self._session.ending.is_set():
                 self._permits.limit = self._upstream.concurrency_max  # who waits for a permit learns that it is over
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._pace_s)
+                await asyncio.wait_for(self._wake.wait(), pace_s)
         with contextlib.suppress(*AWAY):
             await self._fleet.leave()
 
@@ -184,9 +187,8 @@ class Gate:
                 return
             if not self._permits.limit:  # to be given a share, this drain must be known to want one
                 self._wake.set()
-            async with self._permits:
+            async with self._permit(piece):
                 self._session.go_on()
-                await self._wait_for_rate(piece)
                 if self._flows:
                     yield self._passage(piece)
                     return
@@ -235,13 +237,24 @@ class Gate:
     def _passage(self, piece: Piece, *, probe: bool = False) -> Passage:
         return Passage(self, Extent(piece.count, len(piece.body)), self._fleet.flow.limit.epoch, probe)
 
-    async def _wait_for_rate(self, piece: Piece) -> None:
+    @contextlib.asynccontextmanager
+    async def _permit(self, piece: Piece) -> AsyncIterator[None]:
+        """A permit, at the moment that the rate limit allows.
+
+        One at a time waits for that moment, and then for its permit: what a session that ends has booked is lost, and
+        requests that wait for the rate must not look like requests in flight.
+        """
         requests_per_s, events_per_s = self._upstream.rate_requests_per_s, self._upstream.rate_events_per_s
-        if not requests_per_s and not events_per_s:
-            return
-        async with self._booking:  # one booking at a time: what a session that ends has booked is lost
-            step = book(self._keys, requests_per_s, events_per_s, piece.count)
-            await self._session.sleep(await patiently(self._session, lambda: run_async(self._client, step)))
+        async with contextlib.AsyncExitStack() as held:
+            if requests_per_s or events_per_s:
+                async with self._booking:
+                    self._session.go_on()
+                    step = book(self._keys, requests_per_s, events_per_s, piece.count)
+                    await self._session.sleep(await patiently(self._session, lambda: run_async(self._client, step)))
+                    await held.enter_async_context(self._permits)
+            else:
+                await held.enter_async_context(self._permits)
+            yield
 
     @property
     def _pace_s(self) -> float:

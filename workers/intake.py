@@ -76,6 +76,8 @@ class Intake:
                 yield batch
             if due := self._coalescer.due(_now_ms()):
                 yield due
+            if self._coalescer.waits:  # a linger may be longer than the quiet time of a session
+                self._session.busy()
         if not self._session.hurried and (last := self._coalescer.flush()):
             yield last
 

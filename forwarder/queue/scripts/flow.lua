@@ -15,8 +15,8 @@ if ARGV[1] == '1' and current == ARGV[2] then
   redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
   current, swapped = ARGV[3], 1
   local ends = now + tonumber(ARGV[7])
-  local present = redis.call('HMGET', KEYS[2], 'since', 'until')
-  local by_hand = present[1] and not present[2]
+  local present = redis.call('HMGET', KEYS[2], 'kind', 'until')
+  local by_hand = present[1] == 'hand'
   if ARGV[5] ~= '' and not by_hand and ends > tonumber(present[2] or 0) then
     redis.call('HSET', KEYS[2], 'reason', ARGV[5], 'kind', ARGV[6], 'until', string.format('%d', ends))
     redis.call('HSETNX', KEYS[2], 'since', string.format('%d', now))
