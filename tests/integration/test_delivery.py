@@ -362,3 +362,10 @@ def test_a_drain_that_finds_the_pause_over_sends_the_probe_at_once(start_rig: St
     rig.start_worker()
     assert rig.settled(15)["delivered"] == 10
     assert not read_flow(rig.redis, rig.keys).breaker.open
+
+
+def test_a_linger_longer_than_a_sessions_quiet_time_ends_in_a_request(start_rig: StartRig) -> None:
+    rig = start_rig(FORWARDER_BATCH_LINGER_MS="1500", FORWARDER_DRAIN_IDLE_S="0.5")
+    rig.start_worker()
+    rig.client().send_many(events(3))
+    assert rig.settled(15)["delivered"] == 3

@@ -195,3 +195,16 @@ def test_every_outage_ends(down_ms: int) -> None:
     world = World(down_ms)
     world.run(iter(range(4_000)))
     assert not world.breaker.open
+
+
+def test_an_upstream_that_only_throttles_is_waited_for_as_long_as_it_asks_however_often() -> None:
+    breaker, now_ms, lengths = OLD, 0, []
+    for _ in range(9):
+        now_ms += 1_000
+        asked = Seen(good=9, failed=1, trailing=1, asked_ms=1_500, asked_by="HTTP 429")
+        breaker, opening = observe(breaker, asked, now_ms, PAUSES, 0.0)
+        assert opening
+        lengths.append(opening.length_ms)
+        now_ms += opening.length_ms
+        breaker, _ = observe(breaker, Seen(good=1, probe=True), now_ms, PAUSES, 0.0)
+    assert lengths == [1_500] * 9

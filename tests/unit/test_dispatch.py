@@ -343,6 +343,15 @@ def test_a_probe_that_fails_burns_no_attempt() -> None:
     assert outcome.tally["retries"] == 33
 
 
+def test_a_probe_is_no_attempt_for_the_next_drain_either() -> None:
+    async def run() -> None:
+        notebook, poster = Notebook(), Upstreamer(in_turn(*[Answer(503)] * 3, Answer(500), OK))
+        await dispatcher(poster, door=Door(probes=3), notebook=notebook).dispatch(batch(2))
+        assert [attempts for attempts, _ in notebook.begun] == [0, 0, 0, 1, 2]
+
+    asyncio.run(run())
+
+
 def test_who_fails_while_all_wait_does_not_wait_by_itself_too() -> None:
     patient = Upstream(retry_base_ms=600_000, retry_max_ms=600_000, retry_max_age_s=AGELESS)
     chamber, door = Chamber(), Door()
