@@ -72,15 +72,25 @@ def new_chunk_id() -> str:
     return secrets.token_hex(12)
 
 
-def append(keys: Keys, members: Members, *, chunk_id: str, source: str, caps: Caps) -> Step[str]:
+def append(
+    keys: Keys, members: Members, *, chunk_id: str, source: str, caps: Caps, at_ms: int | None = None
+) -> Step[str]:
     """Append events as one entry; answers its id, also when the chunk had been stored before.
+
+    Args:
+        keys: of the partition.
+        members: the events.
+        chunk_id: names this append; the same for each try.
+        source: the producing service; empty when it is not said.
+        caps: what the append is bound by.
+        at_ms: when the events were first accepted (ms since 1970); now, when not given.
 
     The step's answer raises:
         QueueFull: the backlog is at its cap, or the server's memory nearly is; nothing was stored.
     """
     body = members.joined if members.count == 1 else b"[" + members.joined + b"]"
-    at_ms = time.time_ns() // 1_000_000
-    args: list[Argument] = [body, members.count, at_ms, source]
+    accepted_ms = time.time_ns() // 1_000_000 if at_ms is None else at_ms
+    args: list[Argument] = [body, members.count, accepted_ms, source]
     args += [caps.backlog_max_events, caps.dedupe_ttl_s, caps.memory_max_percent]
 
     def read(reply: list[bytes]) -> str:
