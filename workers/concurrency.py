@@ -41,6 +41,11 @@ GLITCHES: Final = 2
 """So much back-pressure between two decisions proves nothing; one below a limit of 16, none below 8."""
 GLITCH_SHARE: Final = 0.01
 """Nor does this share of the answers at a limit that is proven: an upstream has its odd 503 at any load."""
+TRIAL_ROUNDS: Final = 4
+"""Rounds that must be answered before a limit is proven that comes near what once was too much; else one is enough.
+
+Between two requests there is a gap, so that what is one too many may pass for a round.
+"""
 
 
 def _mean_ms(window: Window) -> float:
@@ -59,7 +64,9 @@ def due(limit: Limit, window: Window, now_ms: int) -> bool:
     """Whether to decide: under back-pressure, or when all drains have reported and a round of requests is answered."""
     if _pressed(limit, window):
         return True
-    if window.silent or window.answered < max(1, min(window.peak, limit.value)):
+    on_trial = limit.ceiling and limit.value > limit.proven and not limit.rest_from
+    rounds = TRIAL_ROUNDS if on_trial else 1
+    if window.silent or window.answered < rounds * max(1, min(window.peak, limit.value)):
         return False
     return now_ms - limit.decided_ms >= max(ROUND_MIN_MS, _mean_ms(window))
 

@@ -140,6 +140,14 @@ def test_a_decision_is_due(window: Window, after_ms: int, *, is_due: bool) -> No
     assert due(replace(CALM, decided_ms=NOW_MS), window, NOW_MS + after_ms) is is_due
 
 
+def test_near_what_once_was_too_much_more_rounds_are_waited_for() -> None:
+    tried = Limit(value=11, proven=10, ceiling=11)
+    assert not due(tried, seen(tried, answered=43), NOW_MS)
+    assert due(tried, seen(tried, answered=44), NOW_MS)
+    for known in (replace(tried, proven=11), replace(tried, ceiling=0), replace(tried, rest_from=22)):
+        assert due(known, seen(known, answered=11), NOW_MS)
+
+
 @pytest.mark.parametrize(
     ("value", "answered", "most"),
     [(1, 0, 2), (20, 0, 2), (20, 100, 3), (20, 1_000, 12)],
