@@ -36,3 +36,8 @@ class DataDir:
     def sandbox(self) -> Path:
         """What the sandbox has received (SQLite)."""
         return self.root / "sandbox.sqlite3"
+
+    @property
+    def spill(self) -> Path:
+        """What producers could not append yet (SQLite)."""
+        return self.root / "spill.sqlite3"
