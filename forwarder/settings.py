@@ -107,7 +107,7 @@ class Settings(Upstream, ProducerSettings, BaseSettings):
     redis_url: str = Field("embedded", repr=False, description="the queue: embedded, redis://, rediss:// or unix://")
     control_url: str | None = Field(None, repr=False, description="where RQ lives, when not on the queue's server")
     redis_timeout_s: float = Field(5, gt=0, le=60, description="for an answer of Redis")
-    data_dir: Path = Field(default_factory=default_data_dir, description="files of the embedded queue, the sandbox and the spill")
+    data_dir: Path = Field(default_factory=default_data_dir, description="files of the queue, the sandbox, the spill")
     key_prefix: str = Field("feedback:", pattern=r"^[A-Za-z0-9_.:-]*$", description="of every Redis key")
     backlog_max_events: int = Field(10_000_000, ge=1, description="waiting events at which appends are refused")
     memory_max_percent: int = Field(90, ge=1, le=100, description="of Redis's maxmemory at which appends are refused")

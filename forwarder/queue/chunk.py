@@ -1,6 +1,7 @@
 """A chunk: the events of one append, with all that repeating it takes, in memory and in a file (pure)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from forwarder.feedback import Members
 from forwarder.queue.caps import Caps
@@ -29,6 +30,15 @@ class Chunk:
     source: str
     at_ms: int
     doubtful_from_ms: int = 0
+
+    def doubted(self, sent_ms: int, caps: Caps) -> Self:
+        """The chunk once an append of it may have been done; its first doubt stays.
+
+        Args:
+            sent_ms: from when on it may have been (ms since 1970).
+            caps: how long Redis would know.
+        """
+        return self if self.doubtful_from_ms else replace(self, doubtful_from_ms=sent_ms + caps.dedupe_ttl_s * 1_000)
 
     def step(self, prefix: str, caps: Caps, now_ms: int) -> Step[str]:
         """The append; answers the entry's id. The step's answer raises as `stream.append`.

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,7 @@ from forwarder import forks
 from forwarder.errors import SpillFull, SpillUnavailable
 from forwarder.feedback import Members
 from forwarder.queue.chunk import Chunk
+from forwarder.settings import Settings
 from forwarder.spill import schema
 
 CLAIM_S: Final = 30.0
@@ -111,9 +112,12 @@ class SpillFile:
         with self._transaction() as db:
             db.executemany(schema.RELEASE, [(chunk.doubtful_from_ms, chunk.chunk_id) for chunk in chunks])
 
-    def doubted(self, chunk: Chunk) -> Chunk:
-        """The chunk once it may have been stored: its first doubt stays."""
-        return chunk if chunk.doubtful_from_ms else replace(chunk, doubtful_from_ms=_now_ms() + self._dedupe_ms)
+    def has_some(self) -> bool:
+        """Whether anything waits; costs microseconds."""
+        if not self.path.exists():
+            return False
+        with self._opened() as db:
+            return db.execute(schema.ANY, (self._prefix,)).fetchone() is not None
 
     def count(self) -> Spilled:
         """What waits."""
@@ -172,13 +176,17 @@ class SpillFile:
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                if self._db is None:
-                    self._db = self._open()
-                yield self._db
-            except (OSError, sqlite3.Error) as error:
-                raise _refusal(self.path, error) from None
+        lock = self._lock
+        if not lock.acquire(timeout=BUSY_S):
+            raise _refusal(self.path, TimeoutError("its disk does not answer"))
+        try:
+            if self._db is None:
+                self._db = self._open()
+            yield self._db
+        except (OSError, sqlite3.Error) as error:
+            raise _refusal(self.path, error) from None
+        finally:
+            lock.release()
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -194,6 +202,18 @@ class SpillFile:
             db.close()
             raise
         return db
+
+
+def spill_file(settings: Settings) -> SpillFile | None:
+    """The one that the settings name; None when there is to be none."""
+    if settings.spill_file is None:
+        return None
+    return SpillFile(
+        settings.spill_file,
+        max_bytes=settings.spill_max_bytes,
+        key_prefix=settings.key_prefix,
+        dedupe_ttl_s=settings.dedupe_ttl_s,
+    )
 
 
 def _make_tables(db: sqlite3.Connection) -> None:
