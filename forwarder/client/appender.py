@@ -117,26 +117,30 @@ class Appender:
             desk.flight = None
             desk.tally.appended += count(handed.stored)
             desk.decide(count(handed.stored))
-            if flight.copied:
+            if back and flight.copied:
                 desk.spilled(back)
-            else:
+            elif back:
                 desk.put_back(back)
         return flight.copying and bool(handed.stored)
 
     def _resend(self) -> bool:
         """Append a little of what lies in the spill file; whether there was something."""
         desk, spill = self._desk, self._spill
-        if spill is None or time.monotonic() < desk.spill_due or desk.ending:
+        if spill is None or time.monotonic() < desk.spill_due:
             return False
+        if desk.ending and not desk.left_behind:
+            return False  # what others have left is for those who live on
         with desk.lock:
             desk.spill_due = time.monotonic() + LOOK_S  # unless the keeper puts something meanwhile
             desk.flight = Flight((), time.monotonic(), now_ms())
             without = desk.trouble.refusing(time.monotonic())
         try:
             handed = resend(spill, self._handover, self._caps, without=sorted(without))
+            if not handed.away:
+                self._drops.back(spill.take_drops())
         except ForwarderError as error:
             self._warn(str(error))
-            return False
+            handed = Handed()
         finally:
             with desk.lock:
                 desk.flight = None
@@ -144,6 +148,8 @@ class Appender:
             self._learn(handed)
         if handed.stored or handed.refusal or handed.away:
             desk.spill_due = 0.0  # there is more, or may be
+        else:
+            desk.looked_after()
         return bool(handed.stored)
 
     def _report_drops(self) -> None:
@@ -173,6 +179,7 @@ class Appender:
     def _struck(self, whom: str, trouble: str = "") -> None:
         with self._desk.lock:
             self._desk.trouble.struck(whom, time.monotonic(), random.random())  # noqa: S311 - jitter
+            self._desk.changed.notify_all()
         if trouble:
             self._warn(trouble)
 
@@ -190,7 +197,7 @@ class Appender:
         """Sleep until there is something to do; False when there never will be."""
         desk = self._desk
         with desk.lock:
-            if desk.ending and not desk.pending:
+            if desk.ending and not desk.pending and (not desk.left_behind or self._is_away()):
                 return False
             wait_s = self._rest_s(time.monotonic())
             desk.resting = not self._is_away()
@@ -200,6 +207,7 @@ class Appender:
         return True
 
     def _rest_s(self, now: float) -> float:
+        """How long there is nothing to do, unless it rings."""
         desk = self._desk
         if desk.trouble.is_away(now):
             return min(LOOK_S, desk.trouble.away_until() - now)
@@ -209,8 +217,9 @@ class Appender:
             return 0
         since_ms = desk.buffer.since_ms()
         if since_ms is not None:
-            return max(0.001, desk.linger_s - (now_ms() - since_ms) / 1_000)
-        if now - self._busy_at < IDLE_S:
-            return desk.linger_s
-        desk.asleep = True
-        return max(SHORT_REST_S, min(LOOK_S, desk.spill_due - now))
+            due_s = desk.linger_s - (now_ms() - since_ms) / 1_000
+        elif now - self._busy_at < IDLE_S:
+            due_s = desk.linger_s
+        else:
+            due_s, desk.asleep = LOOK_S, True
+        return max(0.001, min(due_s, desk.spill_due - now))

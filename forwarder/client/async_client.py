@@ -7,7 +7,7 @@ and go, and what has to wait (a direct append, a flush) waits in a thread of the
 import asyncio
 from collections.abc import AsyncIterable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from forwarder.client.client import FLUSH_S, FeedbackClient
 from forwarder.client.outcome import FlushResult
@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # as in `client`
     from forwarder.queue.durable import Durability
     from forwarder.settings import Settings
 
-MANY: int = 500
+MANY: Final = 500
 """Events that `send_many` hands over before it lets others have the loop."""
 
 
@@ -80,11 +80,11 @@ class AsyncFeedbackClient:
         destination: str | None = None,
     ) -> None:
         """Send one event; see `FeedbackClient.send`."""
-        event = {"trace_id": trace_id, "value": value, "weight": weight, "text": text, "metadata": metadata}
+        event: dict[str, Any] = {"trace_id": trace_id, "value": value, "weight": weight, "text": text}
         if self._waits:
-            await asyncio.to_thread(self._client.send, **event, destination=destination)
+            await asyncio.to_thread(self._client.send, **event, metadata=metadata, destination=destination)
         else:
-            self._client.send(**event, destination=destination)
+            self._client.send(**event, metadata=metadata, destination=destination)
 
     async def thumbs_up(self, trace_id: str, text: str | None = None, *, destination: str | None = None) -> None:
         """Send value 1; raises as `send`."""

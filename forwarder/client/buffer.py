@@ -53,7 +53,7 @@ class Buffer:
     def __init__(self, source: str, max_events: int, max_bytes: int, clock: Callable[[], int]) -> None:
         self._source = source
         self._clock = clock
-        self._max_events = max_events
+        self._room = self._max_events = max_events
         self._max_bytes = max_bytes
         self._open: dict[str, _Open] = {}
         self._sealed: deque[Chunk | tuple[str, _Open]] = deque()
@@ -63,11 +63,11 @@ class Buffer:
     @property
     def fill(self) -> float:
         """How full it is, from 0 to 1."""
-        return max(self.events / max(1, self._max_events), self.held_bytes / self._max_bytes)
+        return max(self.events / self._room, self.held_bytes / self._max_bytes)
 
     def close(self) -> None:
         """Take nothing more."""
-        self._max_events = 0
+        self._max_events = 0  # what is in it does not make it fuller
 
     @property
     def has_sealed(self) -> bool:

@@ -116,14 +116,18 @@ class Courier:
 
     @property
     def has_pending(self) -> bool:
-        """Whether there are events of this process whose fate is open, or drops that nobody has been told of."""
-        return self._pid == os.getpid() and (self._desk.pending > 0 or self.drops.has_untold)
+        """Whether there is anything left to do in this process: events, or drops that nobody has been told of."""
+        desk = self._desk
+        return self._pid == os.getpid() and (desk.pending > 0 or desk.left_behind or self.drops.has_untold)
 
     def finish(self, timeout_s: float) -> FlushResult:
         """As `flush`; what is left then goes to the disk, and what the disk does not take is dropped."""
+        until = time.monotonic() + timeout_s
         told = self.flush(timeout_s) if self._threads else FlushResult(pending=self._desk.pending)
         if told.pending:
             told = self._leave(told)
+        elif self._threads:
+            self._desk.wait_until_resent(until - time.monotonic())
         self._note_drops()
         return told
 

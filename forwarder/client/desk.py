@@ -75,6 +75,7 @@ class Desk:
         resting: whether a whole chunk must.
         full: why the disk does not help: the reason of drops.
         spill_due: when to look into the spill file next (monotonic clock, s).
+        left_behind: something that this process has put into the spill file may still be there.
         ending: the threads are to end once nothing is pending.
         ended: the appender has ended.
     """
@@ -95,7 +96,7 @@ class Desk:
         self.resting = False
         self.full = "buffer_full"
         self.spill_due = 0.0 if looks else math.inf
-        self.ending = self.ended = False
+        self.left_behind = self.ending = self.ended = False
 
     @property
     def pending(self) -> int:
@@ -137,7 +138,19 @@ class Desk:
         """The spill file has chunks that were in hand."""
         self.tally.spilled += count(chunks)
         self.spill_due = 0.0
+        self.left_behind = True
         self.decide(count(chunks))
+
+    def looked_after(self) -> None:
+        """Nothing in the spill file can be resent."""
+        with self.lock:
+            self.left_behind = False
+            self.changed.notify_all()
+
+    def wait_until_resent(self, timeout_s: float) -> None:
+        """Wait until the spill file has nothing more of ours, or Redis is away."""
+        with self.lock:
+            self.changed.wait_for(lambda: not self.left_behind or self.trouble.is_away(time.monotonic()), timeout_s)
 
     def take_all(self) -> list[Chunk]:
         """Up to ROUND_EVENTS of whatever is in the buffer, into the caller's hands."""

@@ -113,11 +113,8 @@ class SpillFile:
             db.executemany(schema.RELEASE, [(chunk.doubtful_from_ms, chunk.chunk_id) for chunk in chunks])
 
     def has_some(self) -> bool:
-        """Whether anything waits; costs microseconds."""
-        if not self.path.exists():
-            return False
-        with self._opened() as db:
-            return db.execute(schema.ANY, (self._prefix,)).fetchone() is not None
+        """Whether any chunk waits; costs microseconds."""
+        return self._has(schema.ANY)
 
     def count(self) -> Spilled:
         """What waits."""
@@ -133,7 +130,7 @@ class SpillFile:
 
     def take_drops(self) -> dict[tuple[str, str], int]:
         """The counts that were kept; they are no longer kept."""
-        if not self.path.exists():
+        if not self._has(schema.ANY_DROPS):
             return {}
         with self._transaction() as db:
             return {(to, why): events for to, why, events in db.execute(schema.TAKE_DROPS, (self._prefix,))}
@@ -160,6 +157,12 @@ class SpillFile:
         if self._db is not None:
             _abandoned.append(self._db)
             self._db = None
+
+    def _has(self, query: str) -> bool:
+        if not self.path.exists():
+            return False
+        with self._opened() as db:
+            return db.execute(query, (self._prefix,)).fetchone() is not None
 
     @contextmanager
     def _transaction(self, spare_pages: int = schema.SPARE_PAGES) -> Iterator[sqlite3.Connection]:

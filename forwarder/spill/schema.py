@@ -50,6 +50,7 @@ RELEASE: Final = "UPDATE chunks SET claimed_until_ms = 0, doubtful_from_ms = ? W
 DELETE: Final = "DELETE FROM chunks WHERE chunk_id = ?"
 
 ANY: Final = "SELECT 1 FROM chunks WHERE key_prefix = ? LIMIT 1"
+ANY_DROPS: Final = "SELECT 1 FROM drops WHERE key_prefix = ? LIMIT 1"
 COUNT: Final = """
 SELECT COUNT(*), COALESCE(SUM(events), 0), COALESCE(SUM(LENGTH(body)), 0), MIN(at_ms), MIN(claimed_until_ms)
 FROM chunks WHERE key_prefix = ?"""

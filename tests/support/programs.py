@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import msgspec
 
@@ -63,8 +64,7 @@ def wait_for(program: "subprocess.Popen[str]", word: str) -> None:
 
 def queued(rig: Rig, destination: str = "default") -> list[str]:
     """The trace ids of all events on the queue, each as often as it is there."""
-    entries = rig.redis.xrange(f"feedback:{{{destination}.0}}:events")
-    assert isinstance(entries, list)
+    entries: Any = rig.redis.xrange(f"feedback:{{{destination}.0}}:events")
     bodies = [msgspec.json.decode(fields[b"body"]) for _, fields in entries]
     events = [event for body in bodies for event in (body if isinstance(body, list) else [body])]
     return [event["trace_id"] for event in events]
