@@ -197,7 +197,7 @@ class Appender:
         """Sleep until there is something to do; False when there never will be."""
         desk = self._desk
         with desk.lock:
-            if desk.ending and not desk.pending and (not desk.left_behind or self._is_away()):
+            if desk.ending and not desk.pending and (not desk.left_behind or desk.trouble.lasts):
                 return False
             wait_s = self._rest_s(time.monotonic())
             desk.resting = not self._is_away()

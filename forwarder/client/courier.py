@@ -112,7 +112,10 @@ class Courier:
 
     def flush(self, timeout_s: float) -> FlushResult:
         """Wait until what was given is appended, spilled or dropped, at most so long."""
-        return self._desk.flush(timeout_s)
+        if self._threads:
+            return self._desk.flush(timeout_s)
+        with self._desk.lock:  # nothing was sent yet, or there can be no threads
+            return self._desk.tally.told(self._desk.pending)
 
     @property
     def has_pending(self) -> bool:
@@ -123,7 +126,7 @@ class Courier:
     def finish(self, timeout_s: float) -> FlushResult:
         """As `flush`; what is left then goes to the disk, and what the disk does not take is dropped."""
         until = time.monotonic() + timeout_s
-        told = self.flush(timeout_s) if self._threads else FlushResult(pending=self._desk.pending)
+        told = self.flush(timeout_s)
         if told.pending:
             told = self._leave(told)
         elif self._threads:
@@ -193,6 +196,7 @@ class Courier:
     def _leave(self, told: FlushResult) -> FlushResult:
         """The time is over: what is pending goes to the disk, or is lost."""
         desk = self._desk
+        desk.stand_still(JOIN_S)
         kept = self._keeper is not None and self._keeper.keep_rest()
         with desk.lock:
             flight = desk.flight

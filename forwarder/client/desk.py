@@ -133,6 +133,7 @@ class Desk:
         """Chunks that were in hand are in the buffer again."""
         self.in_hand -= count(chunks)
         self.buffer.restore(chunks)
+        self.changed.notify_all()
 
     def spilled(self, chunks: Sequence[Chunk]) -> None:
         """The spill file has chunks that were in hand."""
@@ -148,9 +149,20 @@ class Desk:
             self.changed.notify_all()
 
     def wait_until_resent(self, timeout_s: float) -> None:
-        """Wait until the spill file has nothing more of ours, or Redis is away."""
+        """Wait until the spill file has nothing more of ours, or it is clear that Redis stays away."""
         with self.lock:
-            self.changed.wait_for(lambda: not self.left_behind or self.trouble.is_away(time.monotonic()), timeout_s)
+            self.changed.wait_for(lambda: not self.left_behind or self.trouble.lasts, timeout_s)
+
+    def stand_still(self, timeout_s: float) -> None:
+        """The keeper takes nothing more; wait until it has put down what it has in hand."""
+        with self.lock:
+            self.spills = False
+            self.changed.wait_for(lambda: self.in_hand <= self.in_flight, timeout_s)
+
+    @property
+    def in_flight(self) -> int:
+        """Events that are on their way to Redis."""
+        return count(self.flight.chunks) if self.flight is not None else 0
 
     def take_all(self) -> list[Chunk]:
         """Up to ROUND_EVENTS of whatever is in the buffer, into the caller's hands."""

@@ -6,6 +6,8 @@ BASE_S: Final = 0.1
 CAP_S: Final = 5.0
 """A producer that finds Redis away looks again after 0.1 s, then twice as long each time, up to 5 s."""
 
+LASTING: Final = 3
+"""After so many failures in a row the end of a process does not wait for Redis to come back."""
 AWAY: Final = "*"
 """Stands for all destinations; no destination can have this name."""
 
@@ -41,6 +43,11 @@ class Trouble:
     def is_away(self, now: float) -> bool:
         """Whether Redis as a whole is left alone."""
         return self._until.get(AWAY, 0) > now
+
+    @property
+    def lasts(self) -> bool:
+        """Whether Redis has been away for more than a moment: it failed three times in a row, over half a second."""
+        return self._failures.get(AWAY, 0) >= LASTING
 
     def away_until(self) -> float:
         """Until when it is."""
