@@ -163,12 +163,14 @@ class Courier:
         runs = {"forwarder-appender": self._append}
         if self._keeper is not None:
             runs["forwarder-keeper"] = self._keeper.run
-        self._threads = [threading.Thread(target=run, name=name, daemon=True) for name, run in runs.items()]
         try:
-            for thread in self._threads:
+            for name, run in runs.items():
+                thread = threading.Thread(target=run, name=name, daemon=True)
                 thread.start()
-        except RuntimeError as error:  # the process ends, or may have no more threads; what is left is kept at the end
-            _log.warning("feedback events are kept until the process ends: %s", error)
+                self._threads.append(thread)
+        except RuntimeError as error:  # the process ends, or may have no more threads: what is left is kept at the end
+            self._desk.asleep = not self._threads  # so that the next event tries again
+            _log.debug("a thread cannot be started: %s", error)
 
     def _make_room(self, destination: str, event: bytes) -> Added:
         """The event did not fit; what became of it in the end. The desk's lock is held."""

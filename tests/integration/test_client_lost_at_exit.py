@@ -14,6 +14,7 @@ from tests.integration.conftest import StartRig
 from tests.support.programs import HOLDS, queued, run_program, sent, started_program, wait_for
 from tests.support.rig import Rig
 from tests.support.waiting import eventually
+from tests.support.web_server import browse_through_an_outage
 
 COUNT = 700
 """One whole chunk, and one that is not."""
@@ -213,3 +214,55 @@ def test_redis_away_for_the_whole_life_of_a_process(rig: Rig) -> None:
         assert eventually(lambda: rig.books()["accepted"] >= 10_000)
     assert sorted(queued(rig)) == sent("a", count=10_000)
     assert rig.books()["ambiguous"] == 0
+
+
+def test_gunicorn_with_preload_recycled_workers_and_an_outage(start_rig: StartRig) -> None:
+    """`make behaviour CASE=gunicorn` does it with 10,000 requests."""
+    rig = start_rig()
+    answered, arrived = browse_through_an_outage(rig, 1_600, recycle_after=100)
+    assert len(answered) > 1_200
+    assert set(answered) - arrived == set()
+    assert rig.books()["ambiguous"] == 0
+
+
+KILLED = """
+client = FeedbackClient(mode="{mode}")
+client.thumbs_up("first-0")
+client.flush()
+say("up")
+sys.stdin.readline()
+number = 0
+while True:
+    client.send(trace_id=f"a-{{number}}", value=1)
+    os.write(1, b"%d %d\\n" % (number, time.monotonic_ns()))
+    number += 1
+    time.sleep(0.0005)
+"""
+
+
+@pytest.mark.parametrize(("mode", "away"), [("buffered", False), ("direct", False), ("buffered", True)])
+def test_kill_9_of_a_producer(start_rig: StartRig, mode: str, away: bool) -> None:  # noqa: FBT001 - a parameter
+    """At most what was sent in the last 100 ms is missing, also while Redis is away; with `direct`, nothing.
+
+    The limit here leaves room for a busy machine; `make behaviour CASE=producer_killed` measures it.
+    """
+    rig = start_rig()
+    with started_program(rig, KILLED.format(mode=mode)) as program:
+        wait_for(program, "up")
+        if away:
+            rig.kill_server()
+        print(file=program.stdin, flush=True)
+        assert program.stdout is not None
+        lines = [program.stdout.readline() for _ in range(1_500)]
+        os.kill(program.pid, signal.SIGKILL)
+        lines += program.stdout.read().splitlines()
+    if away:
+        rig.server.start()
+    times = {f"a-{number}": int(at_ns) for number, at_ns in (line.split() for line in lines)}
+    with rig.client(mode="buffered"):
+        eventually(lambda: set(times) <= set(queued(rig)), within_s=2 if away else 0)
+    missing = [times[name] for name in set(times) - set(queued(rig))]
+    assert len(queued(rig)) == len(set(queued(rig)))
+    assert len(missing) < 1_000
+    assert not missing or max(times.values()) - min(missing) < 1e9
+    assert mode == "buffered" or not missing
