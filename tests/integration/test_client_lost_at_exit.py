@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from tests.integration.conftest import StartRig
-from tests.support.programs import HOLDS, queued, run_program, sent, started_program, wait_for
+from tests.support.programs import HOLDS, SAYS_WHAT_IT_SENT, queued, run_program, sent, started_program, wait_for
 from tests.support.rig import Rig
 from tests.support.waiting import eventually
 from tests.support.web_server import browse_through_an_outage
@@ -225,21 +225,6 @@ def test_gunicorn_with_preload_recycled_workers_and_an_outage(start_rig: StartRi
     assert rig.books()["ambiguous"] == 0
 
 
-KILLED = """
-client = FeedbackClient(mode="{mode}")
-client.thumbs_up("first-0")
-client.flush()
-say("up")
-sys.stdin.readline()
-number = 0
-while True:
-    client.send(trace_id=f"a-{{number}}", value=1)
-    os.write(1, b"%d %d\\n" % (number, time.monotonic_ns()))
-    number += 1
-    time.sleep(0.0005)
-"""
-
-
 @pytest.mark.parametrize(("mode", "away"), [("buffered", False), ("direct", False), ("buffered", True)])
 def test_kill_9_of_a_producer(start_rig: StartRig, mode: str, away: bool) -> None:  # noqa: FBT001 - a parameter
     """At most what was sent in the last 100 ms is missing, also while Redis is away; with `direct`, nothing.
@@ -247,7 +232,7 @@ def test_kill_9_of_a_producer(start_rig: StartRig, mode: str, away: bool) -> Non
     The limit here leaves room for a busy machine; `make behaviour CASE=producer_killed` measures it.
     """
     rig = start_rig()
-    with started_program(rig, KILLED.format(mode=mode)) as program:
+    with started_program(rig, SAYS_WHAT_IT_SENT.format(mode=mode)) as program:
         wait_for(program, "up")
         if away:
             rig.kill_server()

@@ -29,6 +29,22 @@ HOLDS = {"FORWARDER_CLIENT_LINGER_MS": "60000"}
 """Under which a client holds what it was sent until it is flushed: what arrives, arrives because of its end."""
 
 
+SAYS_WHAT_IT_SENT = """
+client = FeedbackClient(mode="{mode}")
+client.thumbs_up("first-0")
+client.flush()
+say("up")
+sys.stdin.readline()
+number = 0
+while True:
+    client.send(trace_id=f"a-{{number}}", value=1)
+    os.write(1, b"%d %d\\n" % (number, time.monotonic_ns()))
+    number += 1
+    time.sleep(0.0005)
+"""
+"""A producer that says what it has sent, and when."""
+
+
 def run_program(rig: Rig, code: str, *arguments: str, within_s: float = 60) -> "subprocess.CompletedProcess[str]":
     """Run a program to its end; what it says to standard error is an assertion's message if it fails."""
     command = [sys.executable, "-c", HEAD + code, *arguments]
