@@ -99,8 +99,12 @@ class Appender:
         desk = self._desk
         with desk.lock:
             now = time.monotonic()
-            at_once = desk.hurried or desk.ending
-            desk.buffer.seal(now_ms() - (0 if at_once else int(desk.linger_s * 1_000)))
+            if desk.over:
+                return None
+            if desk.hurried or desk.ending:
+                desk.buffer.seal_all()
+            else:
+                desk.buffer.seal_due(int(desk.linger_s * 1_000))
             chunks = desk.buffer.take(ROUND_EVENTS, without=desk.trouble.refusing(now))
             if not chunks:
                 return None
@@ -215,9 +219,9 @@ class Appender:
             return SHORT_REST_S
         if desk.buffer.has_sealed:
             return 0
-        since_ms = desk.buffer.since_ms()
-        if since_ms is not None:
-            due_s = desk.linger_s - (now_ms() - since_ms) / 1_000
+        age_ms = desk.buffer.age_ms()
+        if age_ms is not None:
+            due_s = desk.linger_s - age_ms / 1_000
         elif now - self._busy_at < IDLE_S:
             due_s = desk.linger_s
         else:

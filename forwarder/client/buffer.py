@@ -1,5 +1,6 @@
 """The bounded buffer: events in, chunks out (pure). Its user sees to it that one thread at a time is inside."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -96,14 +97,26 @@ class Buffer:
         self._sealed.append((destination, self._open.pop(destination)))
         return Added.SEALED
 
-    def since_ms(self) -> int | None:
-        """When the oldest events that are in no whole chunk came (ms since 1970); None when there are none."""
-        return min((lane.at_ms for lane in self._open.values()), default=None)
+    def age_ms(self) -> float | None:
+        """The age of the oldest events that are in no whole chunk; None when there are none.
 
-    def seal(self, before_ms: int) -> None:
-        """Make chunks of the open events of which the first came no later than that."""
-        for destination in [name for name, lane in self._open.items() if lane.at_ms <= before_ms]:
+        Where the clock was set back nobody knows it: then they are as old as can be.
+        """
+        now_ms = self._clock()
+        ages = [now_ms - lane.at_ms for lane in self._open.values()]
+        return max((math.inf if age < 0 else age for age in ages), default=None)
+
+    def seal_due(self, linger_ms: int) -> None:
+        """Make chunks of the open events whose first has waited for so long."""
+        now_ms = self._clock()
+        due = [name for name, lane in self._open.items() if not now_ms - linger_ms < lane.at_ms <= now_ms]
+        for destination in due:
             self._sealed.append((destination, self._open.pop(destination)))
+
+    def seal_all(self) -> None:
+        """Make chunks of all open events."""
+        self._sealed.extend(self._open.items())
+        self._open.clear()
 
     def take(
         self, most_events: int, *, only: Collection[str] | None = None, without: Collection[str] = ()
@@ -141,7 +154,7 @@ class Buffer:
     def drop_oldest(self) -> Chunk:
         """Give up the oldest events, to make room: one, or a whole chunk that may have been stored under its name."""
         if not self._sealed:
-            self.seal(min(lane.at_ms for lane in self._open.values()))
+            self.seal_all()
         head = self._sealed[0]
         if isinstance(head, Chunk):
             self._sealed.popleft()

@@ -18,6 +18,7 @@ from forwarder.client.keeper import Keeper
 from forwarder.client.outcome import FlushResult
 from forwarder.errors import ForwarderError
 from forwarder.feedback import Members
+from forwarder.queue.chunk import Chunk
 from forwarder.queue.handover import Handover
 from forwarder.settings import Settings
 from forwarder.spill.file import spill_file
@@ -84,17 +85,18 @@ class Courier:
     def send(self, destination: str, event: bytes) -> None:
         """Take one event; never fails, and does not wait but for `block`."""
         desk = self._desk
+        lost: list[Drop] = []
         with desk.lock:
             added = desk.buffer.add(destination, event)
             if added is Added.FULL:
-                added = self._make_room(destination, event)
+                added = self._make_room(destination, event, lost)
             if added is not Added.FULL and desk.added(added) and not self._threads:
                 self._start()
-        if added is Added.OPEN:
+        if added is Added.OPEN and not lost:
             return
-        if added is Added.FULL:
-            self._drop(destination, "closed" if self._closed else desk.full, Members(event, 1))
-        elif desk.buffer.fill > RELIEF:
+        for drop in lost:
+            self.drops.add(drop)
+        if added is Added.SEALED and desk.buffer.fill > RELIEF:
             time.sleep(0)  # lets the two threads have the interpreter; waits for nothing else
 
     def send_many(self, destination: str, events: Iterable[bytes]) -> int:
@@ -140,10 +142,7 @@ class Courier:
             self._closed = True
             self._desk.buffer.close()
         told = self.finish(timeout_s)
-        self.retire()
-        until = time.monotonic() + JOIN_S
-        for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
+        self.end_threads()
         if self._spill is not None and not any(thread.is_alive() for thread in self._threads):
             self._spill.close()
         return told
@@ -154,6 +153,13 @@ class Courier:
         self._desk.ring()
         if not self._threads:
             lifecycle.forget(self)
+
+    def end_threads(self) -> None:
+        """Let the threads end, now that there is nothing left to do; waits a moment for it."""
+        self.retire()
+        until = time.monotonic() + JOIN_S
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _append(self) -> None:
         self._appender.run()
@@ -172,28 +178,22 @@ class Courier:
             self._desk.asleep = not self._threads  # so that the next event tries again
             _log.debug("a thread cannot be started: %s", error)
 
-    def _make_room(self, destination: str, event: bytes) -> Added:
-        """The event did not fit; what became of it in the end. The desk's lock is held."""
+    def _make_room(self, destination: str, event: bytes, lost: list[Drop]) -> Added:
+        """The event did not fit; what became of it in the end, and what was lost. The desk's lock is held."""
         desk = self._desk
-        if self._closed:
-            return Added.FULL
-        if self._overflow == "block":
-            room = desk.changed.wait_for(lambda: desk.buffer.fill < 1, self._block_s)
-            return desk.buffer.add(destination, event) if room else Added.FULL
-        if self._overflow != "drop_oldest":
-            return Added.FULL
         added = Added.FULL
-        while added is Added.FULL:
-            dropped = desk.buffer.drop_oldest()
-            desk.decided += dropped.members.count
-            self._drop(dropped.destination, "buffer_full", dropped.members)
+        if self._overflow == "block" and not self._closed:
+            desk.changed.wait_for(lambda: desk.buffer.fill < 1 or self._closed, self._block_s)
             added = desk.buffer.add(destination, event)
+        while added is Added.FULL and self._overflow == "drop_oldest" and not self._closed:
+            oldest = desk.buffer.drop_oldest()
+            desk.decided += oldest.members.count
+            lost.append(Drop(oldest.destination, "buffer_full", oldest.members))
+            added = desk.buffer.add(destination, event)
+        if added is Added.FULL:
+            lost.append(Drop(destination, "closed" if self._closed else desk.full, Members(event, 1)))
+        desk.tally.dropped += sum(drop.events.count for drop in lost)
         return added
-
-    def _drop(self, destination: str, reason: str, members: Members) -> None:
-        with self._desk.lock:
-            self._desk.tally.dropped += members.count
-        self.drops.add(Drop(destination, reason, members))
 
     def _leave(self, told: FlushResult) -> FlushResult:
         """The time is over: what is pending goes to the disk, or is lost."""
@@ -203,7 +203,9 @@ class Courier:
         with desk.lock:
             flight = desk.flight
             safe = count(flight.chunks) if flight is not None and flight.copied else 0
-            lost = [] if kept else desk.take_all()
+            lost: list[Chunk] = []
+            while not kept and (more := desk.take_all()):
+                lost += more
             desk.decide(count(lost))
             late = desk.tally.told(desk.pending - safe)
         for chunk in lost:

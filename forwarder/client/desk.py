@@ -77,6 +77,7 @@ class Desk:
         spill_due: when to look into the spill file next (monotonic clock, s).
         left_behind: something that this process has put into the spill file may still be there.
         ending: the threads are to end once nothing is pending.
+        over: the threads are to take nothing more from the buffer.
         ended: the appender has ended.
     """
 
@@ -96,7 +97,7 @@ class Desk:
         self.resting = False
         self.full = "buffer_full"
         self.spill_due = 0.0 if looks else math.inf
-        self.left_behind = self.ending = self.ended = False
+        self.left_behind = self.ending = self.over = self.ended = False
 
     @property
     def pending(self) -> int:
@@ -143,9 +144,9 @@ class Desk:
         self.decide(count(chunks))
 
     def looked_after(self) -> None:
-        """Nothing in the spill file can be resent."""
+        """Nothing in the spill file can be resent, unless the keeper has put something there meanwhile."""
         with self.lock:
-            self.left_behind = False
+            self.left_behind = self.spill_due == 0
             self.changed.notify_all()
 
     def wait_until_resent(self, timeout_s: float) -> None:
@@ -154,19 +155,14 @@ class Desk:
             self.changed.wait_for(lambda: not self.left_behind or self.trouble.lasts, timeout_s)
 
     def stand_still(self, timeout_s: float) -> None:
-        """The keeper takes nothing more; wait until it has put down what it has in hand."""
+        """The threads take nothing more; wait until they have put down what they have in hand."""
         with self.lock:
-            self.spills = False
-            self.changed.wait_for(lambda: self.in_hand <= self.in_flight, timeout_s)
-
-    @property
-    def in_flight(self) -> int:
-        """Events that are on their way to Redis."""
-        return count(self.flight.chunks) if self.flight is not None else 0
+            self.over = True
+            self.changed.wait_for(lambda: not self.in_hand, timeout_s)
 
     def take_all(self) -> list[Chunk]:
         """Up to ROUND_EVENTS of whatever is in the buffer, into the caller's hands."""
-        self.buffer.seal(now_ms())
+        self.buffer.seal_all()
         taken = self.buffer.take(ROUND_EVENTS)
         self.hold(taken)
         return taken

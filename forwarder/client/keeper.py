@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from forwarder.client.desk import GRACE_S, LOOK_S, RELIEF, ROUND_EVENTS, Desk, Flight, listen, now_ms
+from forwarder.client.desk import GRACE_S, LOOK_S, RELIEF, ROUND_EVENTS, Desk, Flight, listen
 from forwarder.errors import SpillFull, SpillUnavailable
 from forwarder.queue.caps import Caps
 from forwarder.queue.chunk import Chunk
@@ -57,7 +57,7 @@ class Keeper:
 
     def _turn(self) -> None:
         desk = self._desk
-        if not desk.spills or time.monotonic() < self._again_at:
+        if not desk.spills or desk.over or time.monotonic() < self._again_at:
             return
         flight = desk.flight
         if flight is not None and flight.chunks and flight.is_stuck and not flight.copied:
@@ -69,10 +69,12 @@ class Keeper:
         desk = self._desk
         with desk.lock:
             now = time.monotonic()
+            if desk.over:
+                return []
             if desk.trouble.is_away(now) or (desk.flight is not None and desk.flight.is_stuck):
                 return desk.take_all()
             if refusing := desk.trouble.refusing(now):
-                desk.buffer.seal(now_ms())
+                desk.buffer.seal_all()
                 taken = desk.buffer.take(ROUND_EVENTS, only=refusing)
             else:
                 taken = desk.buffer.take(ROUND_EVENTS) if desk.buffer.fill > RELIEF else []

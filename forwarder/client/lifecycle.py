@@ -28,6 +28,9 @@ class Holder(Protocol):
     def finish(self, timeout_s: float) -> object:
         """Bring them to safety, within about that time."""
 
+    def end_threads(self) -> None:
+        """Let its threads end: they must not be in the middle of something when the interpreter is taken down."""
+
 
 _holders: dict[int, tuple[Holder, float]] = {}
 _exit_at_once = os._exit
@@ -54,11 +57,17 @@ def finish_all() -> None:
 
 def _arm() -> None:
     if os._exit is not _exit:
-        atexit.register(finish_all)
+        atexit.register(_at_exit)
         os._exit = _exit
     in_main = threading.current_thread() is threading.main_thread()
     if in_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminated)
+
+
+def _at_exit() -> None:
+    finish_all()
+    for holder, _ in list(_holders.values()):
+        holder.end_threads()
 
 
 def _exit(status: int) -> NoReturn:

@@ -6,7 +6,7 @@ import pytest
 
 from forwarder import Drop
 from tests.integration.conftest import StartRig
-from tests.support.programs import queued, run_program
+from tests.support.programs import HOLDS, queued, run_program
 from tests.support.rig import Rig
 from tests.support.waiting import eventually
 
@@ -62,7 +62,7 @@ def test_events_of_eight_threads_all_arrive(rig: Rig) -> None:
     ("overflow", "kept"), [("drop_newest", [0, 1, 2]), ("drop_oldest", [7, 8, 9]), ("block", [0, 1, 2])]
 )
 def test_a_full_buffer_does_what_it_was_told_and_says_so(start_rig: StartRig, overflow: str, kept: list[int]) -> None:
-    rig = start_rig(FORWARDER_CLIENT_BUFFER_MAX_EVENTS="3", FORWARDER_SPILL_MAX_BYTES="0")
+    rig = start_rig(FORWARDER_CLIENT_BUFFER_MAX_EVENTS="3", FORWARDER_SPILL_MAX_BYTES="0", **HOLDS)
     rig.kill_server()
     drops: list[Drop] = []
     client = rig.client(mode="buffered", overflow=overflow, block_s=0.01, on_drop=drops.append)

@@ -49,7 +49,7 @@ class LosesReplies:
     def _up(self, client: socket.socket, server: socket.socket, doomed: threading.Event) -> None:
         with contextlib.suppress(OSError):
             while commands := client.recv(1 << 20):
-                if self.losing and b"EVAL" in commands:
+                if self.losing > 0 and b"EVAL" in commands:
                     doomed.set()
                 server.sendall(commands)
         with contextlib.suppress(OSError):
@@ -59,7 +59,7 @@ class LosesReplies:
         with contextlib.suppress(OSError):
             while answers := server.recv(1 << 20):
                 if doomed.is_set():
-                    self.losing -= 1
+                    self.losing = max(0, self.losing - 1)
                     break
                 client.sendall(answers)
         client.close()

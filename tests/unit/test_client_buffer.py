@@ -1,5 +1,7 @@
 """The buffer: everything that was taken comes out once, in order, in chunks within their bounds, whatever is done."""
 
+import math
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -37,12 +39,13 @@ def test_500_events_make_a_chunk_and_the_rest_waits_for_its_time() -> None:
     assert added == [Added.OPEN] * (CHUNK_MAX_EVENTS - 1) + [Added.SEALED, Added.OPEN]
     (chunk,) = full.take(10_000)
     assert (chunk.destination, chunk.source, chunk.at_ms, chunk.members.count) == ("default", "shop", 1_000, 500)
-    assert full.since_ms() == 1_000
-    full.seal(999)
-    assert full.take(10_000) == []
-    full.seal(1_000)
+    clock.now_ms = 1_049
+    full.seal_due(50)
+    assert (full.take(10_000), full.age_ms()) == ([], 49)
+    clock.now_ms = 1_050
+    full.seal_due(50)
     assert [one.members.joined for one in full.take(10_000)] == [event(500)]
-    assert (full.events, full.held_bytes, full.since_ms()) == (0, 0, None)
+    assert (full.events, full.held_bytes, full.age_ms()) == (0, 0, None)
 
 
 def test_a_chunk_is_no_larger_than_256_kib_unless_one_event_is() -> None:
@@ -50,7 +53,7 @@ def test_a_chunk_is_no_larger_than_256_kib_unless_one_event_is() -> None:
     sizes = [100_000, 100_000, 100_000, 262_100, 10]
     for number, size in enumerate(sizes):
         full.add("default", event(number, size))
-    full.seal(1_000)
+    full.seal_all()
     chunks = full.take(10_000)
     assert [chunk.members.count for chunk in chunks] == [2, 1, 1, 1]
     assert all(len(chunk.members.joined) <= CHUNK_MAX_BYTES for chunk in chunks)
@@ -88,6 +91,16 @@ def test_a_closed_one_takes_nothing_and_is_no_fuller_for_it() -> None:
     closed.close()
     assert closed.add("default", event(1)) is Added.FULL
     assert closed.fill < 0.01
+
+
+def test_events_do_not_wait_for_a_clock_that_was_set_back() -> None:
+    clock = Clock()
+    open_one = buffer(clock=clock)
+    open_one.add("default", event(0))
+    clock.now_ms = 400
+    assert open_one.age_ms() == math.inf
+    open_one.seal_due(50)
+    assert len(open_one.take(1)) == 1
 
 
 def test_destinations_can_be_left_or_taken_alone() -> None:
@@ -132,7 +145,7 @@ class Journey(RuleBasedStateMachine):
     @rule()
     def time_passes(self) -> None:
         self.clock.now_ms += 50
-        self.buffer.seal(self.clock.now_ms)
+        self.buffer.seal_due(50)
 
     @rule(most=st.integers(1, 1_500), without=st.sets(st.sampled_from(["eu", "us"])))
     def take(self, most: int, without: set[str]) -> None:
@@ -160,7 +173,7 @@ class Journey(RuleBasedStateMachine):
         assert self.buffer.held_bytes == sum(len(one) + OBJECT_BYTES for one in events)
 
     def teardown(self) -> None:
-        self.buffer.seal(self.clock.now_ms)
+        self.buffer.seal_all()
         for chunk in self.buffer.take(10**9):
             self._out(chunk)
         assert self.inside == {"eu": [], "us": []}
@@ -184,5 +197,5 @@ def test_order_is_kept(sizes: list[int]) -> None:
     events = [event(number, size) for number, size in enumerate(sizes)]
     for one in events:
         ordered.add("default", one)
-    ordered.seal(1_000)
+    ordered.seal_all()
     assert [one for chunk in ordered.take(10_000) for one in split(chunk.members.joined)] == events
