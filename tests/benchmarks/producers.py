@@ -1,8 +1,6 @@
 """Cases of `make behaviour`: producers in trouble."""
 
-import os
 import resource
-import signal
 import tempfile
 import threading
 import time
@@ -10,9 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from forwarder.spill.file import spill_file
 from tests.benchmarks.finding import Finding
-from tests.support.programs import SAYS_WHAT_IT_SENT, queued, run_program, sent, started_program, wait_for
+from tests.support.programs import kill_a_producer, queued, run_program, sent, started_program
 from tests.support.rig import Rig
 from tests.support.waiting import eventually
 from tests.support.web_server import browse_through_an_outage
@@ -108,25 +105,7 @@ def producer_killed() -> Iterator[Finding]:
 def _missing_ms(mode: str, *, away: bool) -> float:
     """How long before the last event the first was sent that is missing."""
     with rig() as system:
-        with started_program(system, SAYS_WHAT_IT_SENT.format(mode=mode)) as program:
-            wait_for(program, "up")
-            if away:
-                system.kill_server()
-            print(file=program.stdin, flush=True)
-            assert program.stdout is not None
-            lines = [program.stdout.readline() for _ in range(2_000)]
-            os.kill(program.pid, signal.SIGKILL)
-            lines += program.stdout.read().splitlines()
-        if away:
-            system.server.start()
-            with system.client(mode="buffered"):
-                spill = spill_file(system.settings)
-                assert spill
-                eventually(lambda: spill.count().chunks == 0)
-                spill.close()
-        times = {f"a-{number}": int(at_ns) for number, at_ns in (line.split() for line in lines)}
-        missing = [times[name] for name in set(times) - set(queued(system))]
-        return (max(times.values()) - min(missing)) / 1e6 if missing else 0.0
+        return max(kill_a_producer(system, mode, away=away, lines=2_000), default=0.0)
 
 
 CASES: dict[str, Callable[[], Iterator[Finding]]] = {

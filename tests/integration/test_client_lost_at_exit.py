@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from tests.integration.conftest import StartRig
-from tests.support.programs import HOLDS, SAYS_WHAT_IT_SENT, queued, run_program, sent, started_program, wait_for
+from tests.support.programs import HOLDS, kill_a_producer, queued, run_program, sent, started_program, wait_for
 from tests.support.rig import Rig
 from tests.support.waiting import eventually
 from tests.support.web_server import browse_through_an_outage
@@ -231,23 +231,6 @@ def test_kill_9_of_a_producer(start_rig: StartRig, mode: str, away: bool) -> Non
 
     The limit here leaves room for a busy machine; `make behaviour CASE=producer_killed` measures it.
     """
-    rig = start_rig()
-    with started_program(rig, SAYS_WHAT_IT_SENT.format(mode=mode)) as program:
-        wait_for(program, "up")
-        if away:
-            rig.kill_server()
-        print(file=program.stdin, flush=True)
-        assert program.stdout is not None
-        lines = [program.stdout.readline() for _ in range(1_500)]
-        os.kill(program.pid, signal.SIGKILL)
-        lines += program.stdout.read().splitlines()
-    if away:
-        rig.server.start()
-    times = {f"a-{number}": int(at_ns) for number, at_ns in (line.split() for line in lines)}
-    with rig.client(mode="buffered"):
-        eventually(lambda: set(times) <= set(queued(rig)), within_s=2 if away else 0)
-    missing = [times[name] for name in set(times) - set(queued(rig))]
-    assert len(queued(rig)) == len(set(queued(rig)))
-    assert len(missing) < 1_000
-    assert not missing or max(times.values()) - min(missing) < 1e9
-    assert mode == "buffered" or not missing
+    missing_ms = kill_a_producer(start_rig(), mode, away=away, lines=1_500)
+    assert max(missing_ms, default=0) < 1_000
+    assert mode == "buffered" or not missing_ms

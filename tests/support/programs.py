@@ -1,5 +1,7 @@
 """Producing programs, as processes of their own: started, told, killed; and what of theirs is on the queue."""
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,8 +10,10 @@ from typing import Any
 
 import msgspec
 
+from forwarder.spill.file import spill_file
 from tests.support.rig import Rig
 from tests.support.sandbox import ROOT
+from tests.support.waiting import eventually
 
 HEAD = """
 import os, sys, threading, time
@@ -76,6 +80,40 @@ def wait_for(program: "subprocess.Popen[str]", word: str) -> None:
         if line.strip() == word:
             return
     raise AssertionError(f"the program ended before it said {word}")
+
+
+def kill_a_producer(rig: Rig, mode: str, *, away: bool, lines: int) -> list[float]:
+    """Kill -9 of a producer at work.
+
+    Args:
+        rig: whose queue it sends to.
+        mode: of its client.
+        away: whether Redis is, from before its first event until after its end.
+        lines: events that it sends at least.
+
+    Returns:
+        for each event that is missing then, how long before the last one it was sent (ms).
+    """
+    with started_program(rig, SAYS_WHAT_IT_SENT.format(mode=mode)) as program:
+        wait_for(program, "up")
+        if away:
+            rig.kill_server()
+        print(file=program.stdin, flush=True)
+        assert program.stdout is not None
+        said = [program.stdout.readline() for _ in range(lines)]
+        os.kill(program.pid, signal.SIGKILL)
+        said += program.stdout.read().splitlines()
+    if away:
+        rig.server.start()
+    spill = spill_file(rig.settings)
+    assert spill
+    with rig.client(mode="buffered"):  # the next process
+        assert eventually(lambda: spill.count().chunks == 0)
+    spill.close()
+    times = {f"a-{number}": int(at_ns) for number, at_ns in (line.split() for line in said)}
+    arrived = queued(rig)
+    assert len(arrived) == len(set(arrived))
+    return [(max(times.values()) - times[name]) / 1e6 for name in set(times) - set(arrived)]
 
 
 def queued(rig: Rig, destination: str = "default") -> list[str]:
