@@ -4,12 +4,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from forwarder.client import FeedbackClient
+    from forwarder.client import AsyncFeedbackClient, Drop, FeedbackClient, FlushResult
     from forwarder.errors import ForwarderError, InvalidFeedback, InvalidSettings, QueueFull, QueueUnavailable
     from forwarder.settings import Settings, load_settings
 
 __all__ = [
+    "AsyncFeedbackClient",
+    "Drop",
     "FeedbackClient",
+    "FlushResult",
     "ForwarderError",
     "InvalidFeedback",
     "InvalidSettings",
@@ -19,7 +22,10 @@ __all__ = [
     "load_settings",
 ]
 
-_ROOMS = {"FeedbackClient": "client", "Settings": "settings", "load_settings": "settings"}
+_ROOMS = {
+    **dict.fromkeys(("AsyncFeedbackClient", "Drop", "FeedbackClient", "FlushResult"), "client"),
+    **dict.fromkeys(("Settings", "load_settings"), "settings"),
+}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name (PEP 562)

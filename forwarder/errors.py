@@ -5,6 +5,8 @@ ForwarderError
 ├── InvalidSettings       a FORWARDER_* variable is wrong; names the variable
 ├── QueueUnavailable      Redis is away, refuses us or is too old
 ├── QueueFull             the backlog cap is reached
+├── SpillFull             the spill file is at its cap, or its disk is full
+├── SpillUnavailable      the spill file cannot be used
 ├── EmbeddedError         the Valkey of `forwarder up` cannot start
 ├── UnreadableInput       a file that `forwarder send` cannot go on reading (forwarder/records/source.py)
 └── UsageError            a command was called with arguments that do not fit together
@@ -48,6 +50,14 @@ class QueueUnavailable(ForwarderError):  # noqa: N818
 
 class QueueFull(ForwarderError):  # noqa: N818
     """The backlog has reached FORWARDER_BACKLOG_MAX_EVENTS; nothing was stored."""
+
+
+class SpillFull(ForwarderError):  # noqa: N818
+    """The spill file has reached FORWARDER_SPILL_MAX_BYTES, or its disk has no room; nothing was written."""
+
+
+class SpillUnavailable(ForwarderError):  # noqa: N818
+    """The spill file cannot be opened, read or written."""
 
 
 class EmbeddedError(ForwarderError):

@@ -163,6 +163,14 @@ class Codec:
             raise InvalidFeedback([outcome])
         return outcome
 
+    def is_canonical(self, raw: bytes) -> bool:
+        """Whether these bytes are one event that is forwarded as it is."""
+        try:
+            self._strict_one.decode(raw)
+        except UNDECODABLE:
+            return False
+        return len(raw) <= self._limits.event_max_bytes
+
     def _canonical(self, raw: bytes, index: int | None) -> bytes | Flaw:
         """One event in its canonical form, or why it has none."""
         if len(raw) > self._limits.event_max_bytes:

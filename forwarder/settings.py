@@ -16,7 +16,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from forwarder.allowed import allowed
 from forwarder.errors import InvalidSettings
 from forwarder.feedback import Limits
-from forwarder.paths import default_data_dir
+from forwarder.paths import DataDir, default_data_dir
+from forwarder.producer_settings import ProducerSettings
 from forwarder.queue.caps import Caps
 from forwarder.queue.keys import SLOTS
 
@@ -91,7 +92,7 @@ class Upstream(BaseModel):
         return self.base_url + self.feedback_path
 
 
-class Settings(Upstream, BaseSettings):
+class Settings(Upstream, ProducerSettings, BaseSettings):
     """All settings; the upstream's own are those of the destination `default` and what others inherit."""
 
     model_config = SettingsConfigDict(
@@ -106,7 +107,7 @@ class Settings(Upstream, BaseSettings):
     redis_url: str = Field("embedded", repr=False, description="the queue: embedded, redis://, rediss:// or unix://")
     control_url: str | None = Field(None, repr=False, description="where RQ lives, when not on the queue's server")
     redis_timeout_s: float = Field(5, gt=0, le=60, description="for an answer of Redis")
-    data_dir: Path = Field(default_factory=default_data_dir, description="files of the embedded queue and the sandbox")
+    data_dir: Path = Field(default_factory=default_data_dir, description="files of the queue, the sandbox, the spill")
     key_prefix: str = Field("feedback:", pattern=r"^[A-Za-z0-9_.:-]*$", description="of every Redis key")
     backlog_max_events: int = Field(10_000_000, ge=1, description="waiting events at which appends are refused")
     memory_max_percent: int = Field(90, ge=1, le=100, description="of Redis's maxmemory at which appends are refused")
@@ -147,6 +148,11 @@ class Settings(Upstream, BaseSettings):
     def caps(self) -> Caps:
         """What appends are bound by."""
         return Caps(self.backlog_max_events, self.memory_max_percent, self.dedupe_ttl_s)
+
+    @property
+    def spill_file(self) -> Path | None:
+        """Where chunks wait that Redis does not take; None when there is to be no such file."""
+        return (self.spill_path or DataDir(self.data_dir).spill) if self.spill_max_bytes else None
 
     @property
     def destination_names(self) -> list[str]:

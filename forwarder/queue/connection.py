@@ -57,17 +57,18 @@ def control_url(settings: Settings) -> str:
     return settings.control_url or queue_url(settings)
 
 
-def connect(settings: Settings, url: str | None = None) -> Client:
+def connect(settings: Settings, url: str | None = None, *, retries: int = _RETRIES) -> Client:
     """A client for threads; connects at its first command.
 
     Args:
         settings: timeouts, and the queue's URL.
         url: another server than the queue's.
+        retries: of a command that got no reply.
     """
     url = url or queue_url(settings)
     backoff = ExponentialWithJitterBackoff(base=_BACKOFF_BASE_S, cap=_BACKOFF_CAP_S)
     pool = redis.BlockingConnectionPool.from_url(
-        url, retry=Retry(backoff, _RETRIES), timeout=settings.redis_timeout_s, **_common(settings)
+        url, retry=Retry(backoff, retries), timeout=settings.redis_timeout_s, **_common(settings)
     )
     return redis.Redis(connection_pool=pool)
 

@@ -4,8 +4,9 @@
     dead:   dead-lettered = replayed + purged + length of the dead stream        (events)
     redis:  entries ever added = entries settled + length of the events stream   (entries)
 
-Besides those sums the hash holds `dead_lettered:REASON`, `refused:REASON` (never accepted), `requests`,
-`requests:STATUS`, `retries` and `ambiguous` (events that may have been delivered twice).
+Besides those sums the hash holds `dead_lettered:REASON`, `refused:REASON` and `dropped:REASON` (by the queue, by a
+producer; never accepted), `requests`, `requests:STATUS`, `retries` and `ambiguous` (events that may have been delivered
+twice).
 """
 
 from dataclasses import dataclass, field

@@ -13,7 +13,9 @@ from typing import Any, Generic, TypeVar
 
 import redis
 import redis.asyncio
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, RedisError
+
+from forwarder.errors import ForwarderError
 
 Answer = TypeVar("Answer")
 Argument = str | bytes | int
@@ -44,6 +46,38 @@ def run(client: redis.Redis, step: Step[Answer]) -> Answer:
     except NoScriptError:
         reply = client.eval(code, len(step.keys), *step.keys, *step.args)
     return step.read(reply)
+
+
+def run_all(client: redis.Redis, steps: Sequence[Step[Answer]]) -> list[Answer | RedisError | ForwarderError]:
+    """Run steps with one round trip; a step that is refused has its error in the place of its answer.
+
+    Raises:
+        RedisError: the connection broke; any of the steps may have been done.
+    """
+    replies = _pipelined(client, steps, by_name=True)
+    unknown = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+    for at, reply in zip(unknown, _pipelined(client, [steps[at] for at in unknown], by_name=False), strict=True):
+        replies[at] = reply
+    return [_answer(step.read, reply) for step, reply in zip(steps, replies, strict=True)]
+
+
+def _pipelined(client: redis.Redis, steps: Sequence[Step[Any]], *, by_name: bool) -> list[Any]:
+    with client.pipeline(transaction=False) as pipeline:
+        for step in steps:
+            code, digest = source(step.script)
+            command, script = ("EVALSHA", digest) if by_name else ("EVAL", code)
+            words = (command, script, len(step.keys), *step.keys, *step.args)
+            pipeline.execute_command(*words)  # type: ignore[no-untyped-call]
+        return pipeline.execute(raise_on_error=False)
+
+
+def _answer(read: Callable[[Any], Answer], reply: Any) -> Answer | RedisError | ForwarderError:  # noqa: ANN401 - any reply
+    if isinstance(reply, RedisError):
+        return reply
+    try:
+        return read(reply)
+    except ForwarderError as refusal:
+        return refusal
 
 
 async def run_async(client: redis.asyncio.Redis, step: Step[Answer]) -> Answer:

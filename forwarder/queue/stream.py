@@ -73,7 +73,14 @@ def new_chunk_id() -> str:
 
 
 def append(
-    keys: Keys, members: Members, *, chunk_id: str, source: str, caps: Caps, at_ms: int | None = None
+    keys: Keys,
+    members: Members,
+    *,
+    chunk_id: str,
+    source: str,
+    caps: Caps,
+    at_ms: int | None = None,
+    doubtful: bool = False,
 ) -> Step[str]:
     """Append events as one entry; answers its id, also when the chunk had been stored before.
 
@@ -84,6 +91,7 @@ def append(
         source: the producing service; empty when it is not said.
         caps: what the append is bound by.
         at_ms: when the events were first accepted (ms since 1970); now, when not given.
+        doubtful: they may have been stored so long ago that no trace is left; storing them counts as `ambiguous`.
 
     The step's answer raises:
         QueueFull: the backlog is at its cap, or the server's memory nearly is; nothing was stored.
@@ -91,7 +99,7 @@ def append(
     body = members.joined if members.count == 1 else b"[" + members.joined + b"]"
     accepted_ms = time.time_ns() // 1_000_000 if at_ms is None else at_ms
     args: list[Argument] = [body, members.count, accepted_ms, source]
-    args += [caps.backlog_max_events, caps.dedupe_ttl_s, caps.memory_max_percent]
+    args += [caps.backlog_max_events, caps.dedupe_ttl_s, caps.memory_max_percent, int(doubtful)]
 
     def read(reply: list[bytes]) -> str:
         if reply[0] == b"full":

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -17,21 +16,12 @@ from rich.table import Table
 
 from forwarder.errors import ForwarderError
 from forwarder.settings import Settings
-from tests.benchmarks import floors
+from tests.benchmarks import floors, producers
+from tests.benchmarks.finding import Finding
 from tests.support.rig import QUICK, Rig
 from tests.support.waiting import eventually
 
 BAD = -9
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the table."""
-
-    case: str
-    wanted: str
-    measured: str
-    good: bool
 
 
 @contextmanager
@@ -222,6 +212,7 @@ CASES: dict[str, Callable[[], Iterator[Finding]]] = {
     "full": full,
     "killed": killed,
     "stopped": stopped,
+    **producers.CASES,
 }
 
 

@@ -52,7 +52,7 @@ class Producer:
         self._rate = rate
         self._next = 0
         self._journal = Journal(Path(), number)
-        self._client = FeedbackClient(source=f"chaos-{number}", settings=settings)
+        self._client = FeedbackClient(source=f"chaos-{number}", mode="direct", settings=settings)
         self._raw, self._keys = _plain_client(settings), Keys()
         self.stop = threading.Event()
 

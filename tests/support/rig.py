@@ -92,8 +92,8 @@ class Rig:
         return foreign | self.variables | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
     def client(self, **options: Any) -> FeedbackClient:  # noqa: ANN401 - the client's own
-        """A producer."""
-        return FeedbackClient(settings=self.settings, **options)
+        """A producer, whose events are in Redis when its calls return."""
+        return FeedbackClient(settings=self.settings, **{"mode": "direct", **options})
 
     @property
     def url(self) -> str:

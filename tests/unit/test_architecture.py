@@ -22,14 +22,17 @@ PURE = (
     *("workers.batch", "workers.admit", "workers.verdict", "workers.backoff", "workers.outcome", "workers.hints"),
     *("workers.flow", "workers.breaker", "workers.concurrency", "workers.sizing", "workers.report"),
     "forwarder.queue.histograms",
+    *("forwarder.client.event", "forwarder.client.buffer", "forwarder.client.outcome", "forwarder.client.trouble"),
 )
 IMPURE = {"redis", "httpx", "aiohttp", "time", "asyncio", "rq", "socket", "random", "structlog", "os"}
 QUEUE_VALUES = {"forwarder.queue.stream", "forwarder.queue.settlement", "forwarder.queue.dead_letters"}
-QUEUE_VALUES |= {"forwarder.queue.flow"}
+QUEUE_VALUES |= {"forwarder.queue.flow", "forwarder.queue.chunk"}
 """Modules of the queue whose dataclasses a pure module may name."""
 
 LAZY = ("httpx", "aiohttp", "rq", "typer", "rich", "uvloop")
 """What a mere producer must not pay for."""
+FIRST_USED = ("redis", "pydantic", "pydantic_settings", "sqlite3")
+"""What importing the client leaves to the first client that is made."""
 
 
 def named(path: Path) -> str:
@@ -102,6 +105,13 @@ def test_a_producer_that_uses_every_public_name_pays_for_no_http_rq_or_terminal(
     loaded = json.loads(done.stdout)
     assert "msgspec" in loaded
     assert set(LAZY) & set(loaded) == set()
+
+
+def test_importing_the_client_imports_no_more_than_it_takes_to_define_it() -> None:
+    code = "import sys, json\nfrom forwarder import AsyncFeedbackClient, FeedbackClient\n"
+    code += "print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert set(json.loads(done.stdout)) & {*LAZY, *FIRST_USED} == set()
 
 
 def test_a_module_fits_its_reader(module: Path) -> None:

@@ -6,6 +6,7 @@
 -- ARGV[1] body            ARGV[2] events in it  ARGV[3] at (ms)   ARGV[4] source ('' for none)
 -- ARGV[5] backlog cap (events)                  ARGV[6] life of the trace (seconds)
 -- ARGV[7] percentage of maxmemory at which appends are refused, so that who empties the queue has room to work
+-- ARGV[8] 1: it may have been stored so long ago that its trace is gone; then its events may be delivered twice
 --
 -- Returns {'added', id} | {'seen', id} | {'full', pending} | {'memory', percentage}.
 local LOOK_MS = 250 -- INFO costs more than the rest of an append
@@ -45,5 +46,6 @@ else
 end
 redis.call('HINCRBY', KEYS[2], 'accepted', events)
 redis.call('HINCRBY', KEYS[2], 'pending', events)
+if ARGV[8] == '1' then redis.call('HINCRBY', KEYS[2], 'ambiguous', events) end
 redis.call('SET', KEYS[3], id, 'EX', ARGV[6])
 return {'added', id}

@@ -1,0 +1,61 @@
+"""The spill file's tables and the statements on them."""
+
+from typing import Final
+
+VERSION: Final = 1
+PAGE_BYTES: Final = 4_096
+LEAST_PAGES: Final = 64
+"""What an empty file needs, and a first chunk."""
+SPARE_PAGES: Final = 1_024
+"""What taking out may need beyond the cap: a claim makes a row a little longer."""
+
+TABLES: Final = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS chunks (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  key_prefix TEXT NOT NULL,
+  chunk_id TEXT NOT NULL UNIQUE,
+  destination TEXT NOT NULL,
+  source TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  events INTEGER NOT NULL,
+  doubtful_from_ms INTEGER NOT NULL,
+  claimed_until_ms INTEGER NOT NULL DEFAULT 0,
+  body BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS by_age ON chunks (key_prefix, at_ms, number);
+CREATE TABLE IF NOT EXISTS drops (
+  key_prefix TEXT NOT NULL,
+  destination TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  events INTEGER NOT NULL,
+  PRIMARY KEY (key_prefix, destination, reason)) WITHOUT ROWID;
+PRAGMA user_version = {VERSION};
+COMMIT;
+"""
+
+PUT: Final = """
+INSERT INTO chunks (key_prefix, chunk_id, destination, source, at_ms, events, doubtful_from_ms, body)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (chunk_id) DO NOTHING"""
+
+WAITING: Final = """
+SELECT destination, chunk_id, body, events, source, at_ms, doubtful_from_ms FROM chunks
+WHERE key_prefix = ? AND claimed_until_ms <= ? AND destination NOT IN (SELECT value FROM json_each(?))
+ORDER BY at_ms, number LIMIT ?"""
+
+CLAIM: Final = """
+UPDATE chunks SET claimed_until_ms = ?, doubtful_from_ms = CASE doubtful_from_ms WHEN 0 THEN ? ELSE doubtful_from_ms END
+WHERE chunk_id = ?"""
+
+RELEASE: Final = "UPDATE chunks SET claimed_until_ms = 0, doubtful_from_ms = ? WHERE chunk_id = ?"
+DELETE: Final = "DELETE FROM chunks WHERE chunk_id = ?"
+
+ANY: Final = "SELECT 1 FROM chunks WHERE key_prefix = ? LIMIT 1"
+ANY_DROPS: Final = "SELECT 1 FROM drops WHERE key_prefix = ? LIMIT 1"
+COUNT: Final = """
+SELECT COUNT(*), COALESCE(SUM(events), 0), COALESCE(SUM(LENGTH(body)), 0), MIN(at_ms), MIN(claimed_until_ms)
+FROM chunks WHERE key_prefix = ?"""
+
+NOTE_DROP: Final = """
+INSERT INTO drops (key_prefix, destination, reason, events) VALUES (?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET events = events + excluded.events"""
+TAKE_DROPS: Final = "DELETE FROM drops WHERE key_prefix = ? RETURNING destination, reason, events"
