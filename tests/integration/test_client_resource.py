@@ -12,7 +12,7 @@ from forwarder.errors import UsageError
 from tests.support.programs import queued
 from tests.support.rig import Rig
 
-GOOD = {"trace_id": "t1", "value": 5, "weight": 0.5, "metadata": {"_user": "u1"}}
+GOOD: dict[str, Any] = {"trace_id": "t1", "value": 5, "weight": 0.5, "metadata": {"_user": "u1"}}
 
 
 def parameters(call: object) -> set[str]:
