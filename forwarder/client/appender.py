@@ -63,6 +63,11 @@ class Appender:
         self._desk.keeper_bell.put(None)
         self._handover.close()
 
+    @property
+    def has_reports(self) -> bool:
+        """Whether it has drops to tell the ledger of."""
+        return bool(self._reports)
+
     def untold(self) -> dict[tuple[str, str], int]:
         """Drops that the ledger has not been told, at the end."""
         counts = self._drops.untold()
@@ -119,7 +124,9 @@ class Appender:
         back = [chunk.doubted(flight.sent_ms, self._caps) for chunk in handed.unanswered] + list(handed.refused)
         with desk.lock:
             desk.flight = None
-            desk.tally.appended += count(handed.stored)
+            if not flight.told:
+                desk.tally.appended += count(handed.stored)
+                desk.tally.spilled += count(back) if flight.copied else 0
             desk.decide(count(handed.stored))
             if back and flight.copied:
                 desk.spilled(back)
@@ -165,6 +172,8 @@ class Appender:
                 self._struck(AWAY, trouble)
                 return
             self._reports.pop(0)
+            with self._desk.lock:
+                self._desk.changed.notify_all()
 
     def _learn(self, handed: Handed) -> None:
         """Who is to be left alone, and who is well."""
@@ -201,7 +210,8 @@ class Appender:
         """Sleep until there is something to do; False when there never will be."""
         desk = self._desk
         with desk.lock:
-            if desk.ending and not desk.pending and (not desk.left_behind or desk.trouble.lasts):
+            waits = desk.left_behind or self._drops.has_untold or self._reports
+            if desk.ending and not desk.pending and (not waits or desk.trouble.lasts):
                 return False
             wait_s = self._rest_s(time.monotonic())
             desk.resting = not self._is_away()

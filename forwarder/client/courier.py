@@ -117,7 +117,7 @@ class Courier:
         if self._threads:
             return self._desk.flush(timeout_s)
         with self._desk.lock:  # nothing was sent yet, or there can be no threads
-            return self._desk.tally.told(self._desk.pending)
+            return self._desk.tell()
 
     @property
     def has_pending(self) -> bool:
@@ -132,9 +132,13 @@ class Courier:
         if told.pending:
             told = self._leave(told)
         elif self._threads:
-            self._desk.wait_until_resent(until - time.monotonic())
+            self._desk.wait_for_redis(self._is_done, until - time.monotonic())
         self._note_drops()
         return told
+
+    def _is_done(self) -> bool:
+        """Whether nothing is left that only Redis can take."""
+        return not (self._desk.left_behind or self.drops.has_untold or self._appender.has_reports)
 
     def close(self, timeout_s: float) -> FlushResult:
         """As `finish`; takes nothing more, and ends the threads."""
@@ -182,6 +186,8 @@ class Courier:
         """The event did not fit; what became of it in the end, and what was lost. The desk's lock is held."""
         desk = self._desk
         added = Added.FULL
+        desk.buffer.seal_all()  # what is there need not wait for more
+        desk.added(Added.SEALED)
         if self._overflow == "block" and not self._closed:
             desk.changed.wait_for(lambda: desk.buffer.fill < 1 or self._closed, self._block_s)
             added = desk.buffer.add(destination, event)
@@ -201,19 +207,17 @@ class Courier:
         desk.stand_still(JOIN_S)
         kept = self._keeper is not None and self._keeper.keep_rest()
         with desk.lock:
-            flight = desk.flight
-            safe = count(flight.chunks) if flight is not None and flight.copied else 0
             lost: list[Chunk] = []
             while not kept and (more := desk.take_all()):
                 lost += more
             desk.decide(count(lost))
-            late = desk.tally.told(desk.pending - safe)
+            late = desk.tell()
         for chunk in lost:
             self.drops.add(Drop(chunk.destination, "exit", chunk.members))
         return dataclasses.replace(
             told,
             appended=told.appended + late.appended,
-            spilled=told.spilled + late.spilled + safe,
+            spilled=told.spilled + late.spilled,
             dropped=told.dropped + late.dropped + count(lost),
             refused=told.refused + late.refused,
             pending=late.pending,

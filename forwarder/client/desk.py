@@ -8,7 +8,7 @@ SimpleQueues for the same reason: their `put` may interrupt itself.
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Final
@@ -40,6 +40,7 @@ class Flight:
         sent_ms: the same moment, in ms since 1970.
         copying: the keeper is writing them to the spill file, or has.
         copied: it has.
+        told: a flush has told that they are spilled; whatever comes of the append is not told any more.
     """
 
     chunks: Sequence[Chunk]
@@ -47,6 +48,7 @@ class Flight:
     sent_ms: int
     copying: bool = False
     copied: bool = False
+    told: bool = False
 
     @property
     def is_stuck(self) -> bool:
@@ -101,8 +103,13 @@ class Desk:
 
     @property
     def pending(self) -> int:
-        """Events whose fate is open."""
-        return self.buffer.events + self.in_hand
+        """Events that are neither in Redis nor on the disk yet."""
+        return self.buffer.events + self.in_hand - self._copied
+
+    @property
+    def _copied(self) -> int:
+        """Events on their way to Redis that the spill file has too."""
+        return count(self.flight.chunks) if self.flight is not None and self.flight.copied else 0
 
     def added(self, added: Added) -> bool:
         """An event came: wake the appender when it sleeps, or rests and there is a whole chunk; whether it slept."""
@@ -137,8 +144,7 @@ class Desk:
         self.changed.notify_all()
 
     def spilled(self, chunks: Sequence[Chunk]) -> None:
-        """The spill file has chunks that were in hand."""
-        self.tally.spilled += count(chunks)
+        """The spill file has chunks that were in hand; what is to be told of them is the caller's."""
         self.spill_due = 0.0
         self.left_behind = True
         self.decide(count(chunks))
@@ -149,16 +155,16 @@ class Desk:
             self.left_behind = self.spill_due == 0
             self.changed.notify_all()
 
-    def wait_until_resent(self, timeout_s: float) -> None:
-        """Wait until the spill file has nothing more of ours, or it is clear that Redis stays away."""
+    def wait_for_redis(self, is_done: Callable[[], bool], timeout_s: float) -> None:
+        """Wait until the appender has done something, or it is clear that Redis stays away."""
         with self.lock:
-            self.changed.wait_for(lambda: not self.left_behind or self.trouble.lasts, timeout_s)
+            self.changed.wait_for(lambda: is_done() or self.trouble.lasts, timeout_s)
 
     def stand_still(self, timeout_s: float) -> None:
         """The threads take nothing more; wait until they have put down what they have in hand."""
         with self.lock:
             self.over = True
-            self.changed.wait_for(lambda: not self.in_hand, timeout_s)
+            self.changed.wait_for(lambda: self.in_hand == self._copied, timeout_s)
 
     def take_all(self) -> list[Chunk]:
         """Up to ROUND_EVENTS of whatever is in the buffer, into the caller's hands."""
@@ -170,13 +176,20 @@ class Desk:
     def flush(self, timeout_s: float) -> FlushResult:
         """Wait until what was given is appended, spilled or dropped, and tell."""
         with self.lock:
-            aim = self.decided + self.pending
+            aim = self.decided + self.buffer.events + self.in_hand
             self.hurried += 1
             self.trouble.hurry()
             self.ring()
-            self.changed.wait_for(lambda: self.decided >= aim or not self.pending, timeout_s)
+            self.changed.wait_for(lambda: self.decided + self._copied >= aim or not self.pending, timeout_s)
             self.hurried -= 1
-            return self.tally.told(self.pending)
+            return self.tell()
+
+    def tell(self) -> FlushResult:
+        """What became of the events since the last time; what is copied is spilled."""
+        if self.flight is not None and self.flight.copied and not self.flight.told:
+            self.flight.told = True
+            self.tally.spilled += count(self.flight.chunks)
+        return self.tally.told(self.pending)
 
 
 def count(chunks: Sequence[Chunk]) -> int:

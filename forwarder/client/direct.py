@@ -2,17 +2,22 @@
 
 import logging
 import threading
+import time
 from collections.abc import Iterable
+from typing import Final
 
 from forwarder import forks
 from forwarder.client.outcome import FlushResult, Tally
 from forwarder.feedback import join
-from forwarder.queue.connection import connect, queue_errors
+from forwarder.queue.connection import AWAY, connect, queue_errors
 from forwarder.queue.durable import Durability, run_durably
 from forwarder.queue.keys import Keys
-from forwarder.queue.scripts import run
+from forwarder.queue.scripts import Step, run
 from forwarder.queue.stream import CHUNK_MAX_BYTES, CHUNK_MAX_EVENTS, append, new_chunk_id
 from forwarder.settings import Settings
+
+PAUSES_S: Final = (0.05, 0.1, 0.2, 0.4)
+"""Between the tries of one append; a queue that is away longer than that is an error."""
 
 _log = logging.getLogger("forwarder.client")
 
@@ -30,7 +35,7 @@ class Direct:
         self._settings = settings
         self._source = source
         self._durability = durability
-        self._client = connect(settings)
+        self._client = connect(settings, retries=0)  # redis-py's own retries multiply: of connects by those of commands
         self._lock = threading.Lock()
         self._tally = Tally()
         forks.register(self)
@@ -92,10 +97,27 @@ class Direct:
             caps=self._settings.caps,
         )
         with queue_errors(self._settings):
-            if self._durability == "memory":
-                run(self._client, step)
-            else:
-                run_durably(self._client, step, self._durability, self._settings.redis_timeout_s)
+            self._insist(step)
         with self._lock:
             self._tally.appended += len(events)
         return len(events)
+
+    def _insist(self, step: Step[str]) -> None:
+        """Run a step; again, under the same chunk id, when there was no answer and there is time."""
+        until = time.monotonic() + self._settings.redis_timeout_s
+        for pause_s in PAUSES_S:
+            try:
+                self._run(step)
+            except AWAY:
+                if time.monotonic() > until:
+                    raise
+            else:
+                return
+            time.sleep(pause_s)
+        self._run(step)
+
+    def _run(self, step: Step[str]) -> None:
+        if self._durability == "memory":
+            run(self._client, step)
+        else:
+            run_durably(self._client, step, self._durability, self._settings.redis_timeout_s)

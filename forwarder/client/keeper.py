@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from forwarder.client.desk import GRACE_S, LOOK_S, RELIEF, ROUND_EVENTS, Desk, Flight, listen
+from forwarder.client.desk import GRACE_S, LOOK_S, RELIEF, ROUND_EVENTS, Desk, Flight, count, listen
 from forwarder.errors import SpillFull, SpillUnavailable
 from forwarder.queue.caps import Caps
 from forwarder.queue.chunk import Chunk
@@ -85,6 +85,7 @@ class Keeper:
         kept = self._put(chunks)
         with self._desk.lock:
             if kept:
+                self._desk.tally.spilled += count(chunks)
                 self._desk.spilled(chunks)
             else:
                 self._desk.put_back(chunks)
@@ -96,6 +97,7 @@ class Keeper:
         copied = self._put([chunk.doubted(flight.sent_ms, self._caps) for chunk in flight.chunks])
         with self._desk.lock:
             flight.copied = copied
+            self._desk.changed.notify_all()
         return copied
 
     def _put(self, chunks: Sequence[Chunk]) -> bool:

@@ -152,3 +152,12 @@ send(client, "a", 700)
     client = rig.client(mode="buffered")
     assert eventually(lambda: sorted(queued(rig)) == sent("a", count=700))
     client.close()
+
+
+def test_a_direct_call_gives_up_in_time(start_rig: StartRig, silent: str) -> None:
+    """redis-py's own retries would try 16 times."""
+    rig = start_rig(FORWARDER_REDIS_URL=silent, FORWARDER_REDIS_TIMEOUT_S="0.2")
+    code = "client = FeedbackClient(mode='direct')\ntry:\n    client.thumbs_up('a-0')\n"
+    code += "except Exception as error: print(error)"
+    done = run_program(rig, code, within_s=12)
+    assert "cannot be reached" in done.stdout

@@ -62,5 +62,7 @@ class LosesReplies:
                     self.losing = max(0, self.losing - 1)
                     break
                 client.sendall(answers)
-        client.close()
-        server.close()
+        for end in (client, server):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)  # also for the other pump, which waits for it
+            end.close()
