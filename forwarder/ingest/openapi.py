@@ -17,9 +17,9 @@ REFUSALS: Final = {
 }
 _ABOUT: Final = (
     "Takes feedback exactly as the Feedback API does, keeps it on a queue, and delivers it. An answer with success "
-    "means that the queue has the events. The ids are the forwarder's own, in the order of the input; the API gives its ids at "
-    "delivery, so `PUT /v1/feedback/{id}` is answered 405: updates go to the API itself. Bodies may be compressed "
-    "with gzip or zstd (`Content-Encoding`). Every error has the shape of `Error` and the header `X-Request-Id`."
+    "means that the queue has the events. The ids are the forwarder's own, in the order of the input; the API gives "
+    "its ids at delivery, so `PUT /v1/feedback/{id}` is answered 405: updates go to the API itself. Bodies may be "
+    "compressed with gzip or zstd (`Content-Encoding`). Every error has the shape of `Error` and an `X-Request-Id`."
 )
 
 
