@@ -9,13 +9,16 @@ from forwarder.answers import refuse
 from forwarder.ingest.asgi import Headers, Message, Receive
 
 if sys.version_info >= (3, 14):
-    from compression.zstd import ZstdDecompressor, ZstdError
+    from compression.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
 else:
-    from backports.zstd import ZstdDecompressor, ZstdError
+    from backports.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
 
 JSON: Final = b"application/json"
 GZIP: Final = 16 + zlib.MAX_WBITS
 """Makes zlib want a gzip header and check the trailer."""
+
+WINDOW_LOG_MAX: Final = 23
+"""8 MiB: what RFC 8878 asks decoders to support; by default a frame of a few bytes may claim 128 MiB."""
 
 
 class Disconnected(Exception):  # noqa: N818 - reads as what it is
@@ -111,7 +114,7 @@ def _unzstd(body: bytes, most: int) -> bytes:
     """The same for the frames of RFC 8878."""
     plain = bytearray()
     while body and len(plain) < most:
-        inflater = ZstdDecompressor()
+        inflater = ZstdDecompressor(options={DecompressionParameter.window_log_max: WINDOW_LOG_MAX})
         plain += inflater.decompress(body, most - len(plain))
         if not inflater.eof and inflater.needs_input:
             raise EOFError

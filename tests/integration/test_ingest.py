@@ -52,7 +52,13 @@ def ingest(rig: Rig) -> Iterator[Ingest]:
 
 def bodies(rig: Rig) -> list[Any]:
     """What waits on the queue."""
-    return [json.loads(fields[b"body"]) for _, fields in rig.redis.xrange(rig.keys.events)]
+    return [json.loads(fields[b"body"]) for fields in entries(rig, "default")]
+
+
+def entries(rig: Rig, destination: str) -> list[dict[bytes, bytes]]:
+    """The fields of what waits."""
+    reply: Any = rig.redis.xrange(Keys(destination).events)
+    return [fields for _, fields in reply]
 
 
 def assert_refused(answer: httpx.Response, status: int, *words: str, param: str | None = None) -> None:
@@ -286,7 +292,7 @@ def test_a_key_leads_to_its_destination_and_source(guarded_rig: Rig, guarded: In
     for key, destination, source in (("web-key-1", "default", b"web"), ("shop-key-1", "eu", b"checkout")):
         event = {"trace_id": f"{name}-{key[:4]}", "value": 1}
         assert guarded.post(event, **{name: scheme + key}).status_code == 202
-        ((_, fields),) = guarded_rig.redis.xrevrange(Keys(destination).events, count=1)
+        fields = entries(guarded_rig, destination)[-1]
         assert (json.loads(fields[b"body"]), fields[b"source"]) == (event, source)
 
 
@@ -294,7 +300,7 @@ def test_no_key_is_in_redis_the_log_or_the_answer(guarded_rig: Rig, guarded: Ing
     keys = ("web-key-1", "shop-key-1", "leaked-key-3")
     answers = [guarded.post(body, x_portkey_api_key=key) for key in keys for body in (EVENT, {"value": "x"})]
     log = guarded_rig.log.read_text() + "".join(answer.text + str(answer.headers) for answer in answers)
-    stored = [guarded_rig.redis.xrange(Keys(name).events) for name in ("default", "eu")]
+    stored = [entries(guarded_rig, name) for name in ("default", "eu")]
     assert not [key for key in keys if key in log or key in str(stored)]
 
 

@@ -47,6 +47,7 @@ class Ingest:
         self.url = eventually(address)
         assert self.url, rig.log.read_text()
         self.http = httpx.Client(base_url=self.url.removesuffix("/v1"), trust_env=False, timeout=30)
+        assert self.http.get("/healthz").status_code == 200  # what it listens on, its children serve by now
 
     def __enter__(self) -> Self:
         return self
