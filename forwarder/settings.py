@@ -6,7 +6,7 @@ printed, logged or stored.
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -22,6 +22,8 @@ from forwarder.queue.caps import Caps
 from forwarder.queue.keys import SLOTS
 
 PREFIX = "FORWARDER_"
+SCOPE = "{scope}"
+"""Stands in a message for what the variables of a destination begin with."""
 DEFAULT_DESTINATION = "default"
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 
@@ -75,6 +77,15 @@ class Upstream(BaseModel):
             raise ValueError("must be one word of printable ASCII characters, as the API issued it")
         return key
 
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for most, least in (("retry_max_ms", "retry_base_ms"), ("pause_max_s", "pause_min_s")):
+            if getattr(self, most) < getattr(self, least):
+                raise ValueError(f"{SCOPE}{most.upper()} must not be below {SCOPE}{least.upper()}")
+        if self.concurrency is not None and self.concurrency > self.concurrency_max:
+            raise ValueError(f"{SCOPE}CONCURRENCY must not be above {SCOPE}CONCURRENCY_MAX ({self.concurrency_max})")
+        return self
+
     @property
     def url(self) -> str:
         """Where batches are posted."""
@@ -123,11 +134,7 @@ class Settings(Upstream, IngestSettings, BaseSettings):
         raise ValueError("must be `embedded` or begin with redis://, rediss:// or unix://")
 
     @model_validator(mode="after")
-    def _consistent(self) -> "Settings":
-        if self.retry_max_ms < self.retry_base_ms:
-            raise ValueError("FORWARDER_RETRY_MAX_MS must not be below FORWARDER_RETRY_BASE_MS")
-        if self.pause_max_s < self.pause_min_s:
-            raise ValueError("FORWARDER_PAUSE_MAX_S must not be below FORWARDER_PAUSE_MIN_S")
+    def _destinations_are_right(self) -> Self:
         for name in self.destinations:
             self.upstream(name)
         for name, key in self.ingest_keys.items():
@@ -189,7 +196,7 @@ def _in_words(error: ValidationError, scope: str) -> str:
 
 def _line(flaw: ErrorDetails, scope: str) -> str:
     """One wrong value: its variable, what is allowed, and what it is unless that may be a secret."""
-    problem = flaw["msg"].removeprefix("Value error, ")
+    problem = flaw["msg"].removeprefix("Value error, ").replace(SCOPE, scope)
     if not flaw["loc"]:
         return problem
     name = scope + "__".join(str(part) for part in flaw["loc"]).upper()

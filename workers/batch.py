@@ -172,16 +172,21 @@ class Coalescer:
         self._events = 0
         self._bytes = 0
         self._opened_ms = 0.0
+        self._attempts = 0
 
     def add(self, load: Load, now_ms: float) -> list[Batch]:
-        """Take a load; answers the batches that it closes, none to two. One too large by itself is a batch alone."""
+        """Take a load; answers the batches that it closes, none to two. One too large by itself is a batch alone.
+
+        What was tried as often goes together, so that nobody inherits the attempts of another.
+        """
         closed = []
         events = self._events + load.members.count
         size = self._bytes + COMMA + len(load.members.joined)
-        if self._loads and not self.capacity.holds(events, size):
+        attempts = load.entry.attempts if b"attempts" in load.entry.fields else 0
+        if self._loads and (attempts != self._attempts or not self.capacity.holds(events, size)):
             closed.append(self._close())
         if not self._loads:
-            self._opened_ms = now_ms
+            self._opened_ms, self._attempts = now_ms, attempts
         self._bytes += len(load.members.joined) + (COMMA if self._loads else 0)
         self._events += load.members.count
         self._loads.append(load)
@@ -201,10 +206,6 @@ class Coalescer:
     def wait_ms(self, now_ms: float) -> float:
         """How long until the open batch is due; endless when there is none."""
         return self._opened_ms + self._linger_ms - now_ms if self._loads else float("inf")
-
-    def flush(self) -> Batch | None:
-        """The open batch, closed, however young."""
-        return self._close() if self._loads else None
 
     def _close(self) -> Batch:
         batch = Batch(self._loads)

@@ -39,8 +39,20 @@ PROBE_LAST_MS: Final = 60_000
 """Until one more than what holds is tried again; doubles with each try that fails."""
 GLITCHES: Final = 2
 """So much back-pressure between two decisions proves nothing; one below a limit of 16, none below 8."""
-GLITCH_SHARE: Final = 0.01
-"""Nor does this share of the answers at a limit that is proven: an upstream has its odd 503 at any load."""
+NOISE_MOST: Final = 0.03
+"""An upstream has its odd 503 at any load. What share that is, up to this one, is learned while there is calm, and so
+much, with two standard deviations of chance, proves nothing either."""
+NOISE_LEAST: Final = 0.01
+"""Taken for granted at a limit that is proven."""
+NOISE_OVER: Final = 2_000
+"""Answers that this is learned from; then the older count half."""
+NOISE_FROM: Final = 200
+"""Answers without which little is learned."""
+TRIAL_ROUNDS: Final = 4
+"""Rounds that must be answered before a limit is proven that comes near what once was too much; else one is enough.
+
+Between two requests there is a gap, so that what is one too many may pass for a round.
+"""
 
 
 def _mean_ms(window: Window) -> float:
@@ -59,7 +71,9 @@ def due(limit: Limit, window: Window, now_ms: int) -> bool:
     """Whether to decide: under back-pressure, or when all drains have reported and a round of requests is answered."""
     if _pressed(limit, window):
         return True
-    if window.silent or window.answered < max(1, min(window.peak, limit.value)):
+    on_trial = limit.ceiling and limit.value > limit.proven and not limit.rest_from
+    rounds = TRIAL_ROUNDS if on_trial else 1
+    if window.silent or window.answered < rounds * max(1, min(window.peak, limit.value)):
         return False
     return now_ms - limit.decided_ms >= max(ROUND_MIN_MS, _mean_ms(window))
 
@@ -79,9 +93,9 @@ def decide(limit: Limit, window: Window, now_ms: int, maximum: int) -> Limit:
     elif not window.answered:
         after = limit
     elif limit.rest_from:
-        after = _rested(limit, window, now_ms)
+        after = _rested(_calmed(limit, window), window, now_ms)
     else:
-        after = _watch(limit, window, now_ms)
+        after = _watch(_calmed(limit, window), window, now_ms)
     value = max(1, min(after.value, maximum))
     changed = pressed or value != limit.value
     return replace(after, value=value, decided_ms=now_ms, epoch=limit.epoch + changed)
@@ -99,9 +113,20 @@ def resumed(limit: Limit, now_ms: int) -> Limit:
 
 
 def _pressed(limit: Limit, window: Window) -> bool:
+    noise = min(limit.calm_pushed / max(limit.calm_answered, NOISE_FROM), NOISE_MOST)
     if limit.value > limit.proven:
-        return window.pushed_back > min(GLITCHES, limit.value // 8)
-    return window.pushed_back > GLITCHES + GLITCH_SHARE * window.answered
+        glitches = min(GLITCHES, limit.value // 8)
+    else:
+        glitches, noise = GLITCHES, max(noise, NOISE_LEAST)
+    expected = noise * window.answered
+    return window.pushed_back > glitches + expected + STANDARD_ERRORS * sqrt(expected)
+
+
+def _calmed(limit: Limit, window: Window) -> Limit:
+    """What a time without back-pressure teaches of the upstream's own errors."""
+    answered, pushed = limit.calm_answered + window.answered, limit.calm_pushed + window.pushed_back
+    halved = 1 + (answered > NOISE_OVER)
+    return replace(limit, calm_answered=answered // halved, calm_pushed=pushed // halved)
 
 
 def _retreat(limit: Limit, now_ms: int) -> Limit:

@@ -55,8 +55,8 @@ class Gate(Protocol):
 class Journal(Protocol):
     """Notes what is about to be sent, where the next drain finds it."""
 
-    async def begin(self, outcome: Outcome) -> None:
-        """Note it; raises HandBack when the batch is not ours any more."""
+    async def begin(self, outcome: Outcome, attempts: int) -> None:
+        """Note it, and the attempts so far; raises HandBack when the batch is not ours any more."""
 
 
 class Room(Protocol):
@@ -134,11 +134,13 @@ class Dispatcher:
             attempt += 1
             answer, verdict, probe = await self._try(piece, attempt, outcome)
             outcome.status = answer.status
+            if isinstance(verdict, Stop) or (isinstance(verdict, Retry) and probe):
+                attempt -= 1  # the destination's fault, or sent to see whether an outage is over: no try is burnt
+            outcome.attempts = max(outcome.attempts, attempt)
             if isinstance(verdict, Stop):
-                attempt -= 1  # the destination's fault: no try is burnt
-            elif isinstance(verdict, Retry) and (probe or not self._spent(attempt, outcome.batch)):
+                continue
+            if isinstance(verdict, Retry) and (probe or not self._spent(attempt, outcome.batch)):
                 outcome.tally["retries"] += 1
-                attempt -= probe  # which was sent to see whether an outage is over
                 if self._gate.is_open:  # else all wait, until it opens
                     await self._back_off(piece, verdict, attempt, outcome)
             else:
@@ -147,8 +149,7 @@ class Dispatcher:
     async def _try(self, piece: Piece, attempt: int, outcome: Outcome) -> tuple[Answer, Verdict, bool]:
         async with self._gate.passage(piece) as passage:
             self._session.go_on()
-            outcome.attempts = max(outcome.attempts, attempt - passage.probe)
-            await self._journal.begin(outcome)
+            await self._journal.begin(outcome, max(outcome.attempts, attempt - passage.probe))
             began = time.monotonic()
             with _ambiguous_when_cancelled(piece, outcome):
                 answer = await self._poster.post(piece.body, piece.key)

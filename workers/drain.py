@@ -51,7 +51,7 @@ class Drain:
         self._gate = Gate(client, self._keys, session, upstream)
         self._room = Room(session, lambda: self._gate.share)
         self._journal = Journal(client, self._keys, session)
-        self._intake = Intake(client, self._keys, session, self._gate, settings)
+        self._intake = Intake(client, self._keys, session, settings, gate=self._gate, journal=self._journal)
         self._dispatcher = Dispatcher(
             upstream, session, poster=sender, gate=self._gate, journal=self._journal, room=self._room
         )

@@ -13,12 +13,13 @@ from forwarder.queue.connection import AWAY, BLOCK_MAX_MS, AsyncClient
 from forwarder.queue.in_flight import SUSPICIOUS_AFTER, Claimed
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import run_async
-from forwarder.queue.settlement import Recut, recut
+from forwarder.queue.settlement import Recut
 from forwarder.queue.stream import Entry
 from forwarder.settings import Settings
 from workers.admit import admit, quarantine
 from workers.batch import Batch, Capacity, Coalescer, Load
 from workers.gate import Gate
+from workers.journal import Journal
 from workers.patience import patiently
 from workers.room import LEAST, PER_PERMIT
 from workers.session import HandBack, Session
@@ -40,16 +41,20 @@ class Intake:
         client: of the queue.
         keys: of the partition.
         session: whose token is the consumer's name, and which ends the reading.
-        gate: nothing is read while the destination is paused.
         settings: batch limits, linger, limits of an event.
+        gate: nothing is read while the destination is paused.
+        journal: settles entries that cannot travel.
     """
 
-    def __init__(self, client: AsyncClient, keys: Keys, session: Session, gate: Gate, settings: Settings) -> None:
+    def __init__(
+        self, client: AsyncClient, keys: Keys, session: Session, settings: Settings, *, gate: Gate, journal: Journal
+    ) -> None:
         upstream = settings.upstream(session.destination)
         self._client = client
         self._keys = keys
         self._session = session
         self._gate = gate
+        self._journal = journal
         self._codec = codec(settings.limits)
         self._capacity = Capacity(upstream.batch_max_events, upstream.batch_max_bytes)
         self._coalescer = Coalescer(self._capacity, upstream.batch_linger_ms)
@@ -75,11 +80,8 @@ class Intake:
                 self._session.go_on()
                 yield batch
             if due := self._coalescer.due(_now_ms()):
+                self._session.lingers = False
                 yield due
-            if self._coalescer.waits:  # a linger may be longer than the quiet time of a session
-                self._session.busy()
-        if not self._session.hurried and (last := self._coalescer.flush()):
-            yield last
 
     def settled(self, batch: Batch) -> None:
         """A batch is done with; if it was a suspect, the next one may be taken."""
@@ -89,7 +91,7 @@ class Intake:
     async def _made_of(self, claimed: Claimed) -> list[Batch]:
         """A batch that an ended drain had begun to send is sent again as it was; a suspect goes alone."""
         suspicious = claimed.entries[0].deliveries > SUSPICIOUS_AFTER
-        if not claimed.batch and not suspicious:
+        if not claimed.batch and not claimed.attempts and not suspicious:
             return await self._coalesced(claimed.entries)
         loads = [load for entry in claimed.entries if (load := await self._admitted(entry))]
         if not loads:
@@ -106,6 +108,7 @@ class Intake:
         for entry in entries:
             if load := await self._admitted(entry):
                 closed += self._coalescer.add(load, _now_ms())
+        self._session.lingers = self._coalescer.waits
         if closed:
             self._per_batch = len(closed[-1].loads)
         return closed
@@ -119,7 +122,7 @@ class Intake:
             admitted = admit(entry, self._codec, self._capacity)
         if isinstance(admitted, Load):
             return admitted
-        await patiently(self._session, lambda: run_async(self._client, recut(self._keys, admitted)))
+        await self._journal.recut(admitted)
         reasons = sorted({letter.reason for letter in admitted.letters})
         pieces, letters = len(admitted.pieces), len(admitted.letters)
         self._log.info("recut", entry=entry.id.decode(), pieces=pieces, letters=letters, reasons=reasons)

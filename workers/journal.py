@@ -1,10 +1,13 @@
 """What a drain is about to send, noted where the next drain finds it; and the end of each batch, settled."""
 
+from collections.abc import Callable
+
 from forwarder.queue import in_flight
 from forwarder.queue.connection import AsyncClient
 from forwarder.queue.in_flight import Record
 from forwarder.queue.keys import Keys
-from forwarder.queue.scripts import run_async
+from forwarder.queue.scripts import Step, run_async
+from forwarder.queue.settlement import Recut, Settled, recut
 from workers.outcome import Outcome
 from workers.patience import patiently
 from workers.session import HandBack, Session
@@ -25,30 +28,48 @@ class Journal:
         self._keys = keys
         self._session = session
 
-    async def begin(self, outcome: Outcome) -> None:
+    async def begin(self, outcome: Outcome, attempts: int) -> None:
         """Note that a batch, or a piece of it, is about to be sent.
+
+        Args:
+            outcome: of the batch, so far.
+            attempts: to send it, this one included.
 
         Raises:
             HandBack: the lease was lost, so that another drain may have the batch; or the session ended.
         """
         batch, session = outcome.batch, self._session
-        record = Record(batch.id, batch.entry_ids, batch.count, outcome.attempts, outcome.tally["ambiguous"])
+        record = Record(batch.id, batch.entry_ids, batch.count, attempts, outcome.tally["ambiguous"])
         step = in_flight.begin(self._keys, session.slot, session.token, record)
         if not await patiently(session, lambda: run_async(self._client, step)):
             session.end("its lease was lost")
             raise HandBack
 
     async def settle(self, outcome: Outcome) -> None:
-        """Settle what has its outcome, and count; a reply that is lost is asked for again, and counted once.
+        """Settle what has its outcome, and count.
 
         Goes on after the session's end, until cancelled: what is not settled is sent again by the next drain.
         """
+        await self._once(
+            lambda again: settlement(self._keys, self._session.token, outcome, again=again), to_the_last=True
+        )
+
+    async def recut(self, cut: Recut) -> None:
+        """Settle an entry that cannot travel into others that can, and dead letters.
+
+        Raises:
+            HandBack: the session ended first.
+        """
+        await self._once(lambda again: recut(self._keys, cut, again=again))
+
+    async def _once(self, step: Callable[[bool], Step[Settled]], *, to_the_last: bool = False) -> None:
+        """A step whose reply was lost is run again, and told so, so that it counts once."""
         again = False
 
         async def attempt() -> None:
             nonlocal again
-            step = settlement(self._keys, self._session.token, outcome, again=again)
+            running = step(again)
             again = True
-            await run_async(self._client, step)
+            await run_async(self._client, running)
 
-        await patiently(self._session, attempt, to_the_last=True)
+        await patiently(self._session, attempt, to_the_last=to_the_last)

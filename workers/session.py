@@ -24,6 +24,7 @@ class Session:
         idle_s: quiet time after which the session ends.
         longest_s: after which it ends anyway.
         in_flight: batches that have no outcome yet.
+        lingers: whether a batch waits for more entries; that may be longer than the quiet time.
         in_doubt: whether something may have been sent that could not be settled.
         redis_away: whether Redis did not answer when it was asked last.
         paused: whether nothing can be sent for now; what is in flight then waits at the gate.
@@ -37,6 +38,7 @@ class Session:
     idle_s: float
     longest_s: float
     in_flight: int = 0
+    lingers: bool = False
     in_doubt: bool = False
     redis_away: bool = False
     paused: bool = False
@@ -73,7 +75,7 @@ class Session:
 
     def over(self) -> bool:
         """Whether to stop reading; looks at the signals, the worker, the clock and the quiet."""
-        if self.in_flight and not self.paused:
+        if (self.in_flight or self.lingers) and not self.paused:
             self.busy()
         if STOP.is_set():
             self.end("the worker was asked to stop")

@@ -59,6 +59,8 @@ class Limit(Struct, frozen=True):
         rest_from: the value before the rest; 0 when there is none.
         settled: whether what was in flight before the rest has been answered.
         rest_at_ms: before this, only slow round trips lead to a rest.
+        calm_answered: answers lately, of times without back-pressure that counts.
+        calm_pushed: how many more asked for less then: the upstream's own odd errors.
         decided_ms: when it was decided last.
         epoch: its changes so far. What was sent before the last one says nothing about the present value.
     """
@@ -74,6 +76,8 @@ class Limit(Struct, frozen=True):
     rest_from: int = 0
     settled: bool = False
     rest_at_ms: int = 0
+    calm_answered: int = 0
+    calm_pushed: int = 0
     decided_ms: int = 0
     epoch: int = 0
 

@@ -61,7 +61,7 @@ _UP_TO_A_MINUTE: Final = (5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_
 REQUEST_MS: Final = Histogram("request_ms", _UP_TO_A_MINUTE)
 """From the first byte sent to the whole answer, per request."""
 DELIVER_MS: Final = Histogram("deliver_ms", (*_UP_TO_A_MINUTE, 300_000, 1_800_000, 7_200_000, 86_400_000))
-"""From first accepted to delivered, per event; the age of the oldest event of its batch, so an upper bound."""
+"""From first accepted to delivered, per event; that of the first entry of its batch stands for all."""
 BATCH_EVENTS: Final = Histogram("batch_events", (1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000))
 """Events of a batch."""
 BATCH_BYTES: Final = Histogram(

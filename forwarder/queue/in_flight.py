@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from forwarder.queue.keys import GROUP, Keys
-from forwarder.queue.scripts import Step
+from forwarder.queue.scripts import Argument, Step
 from forwarder.queue.stream import Entry
 
 SUSPICIOUS_AFTER: Final = 3
@@ -52,9 +52,10 @@ class Record:
 
 
 def begin(keys: Keys, slot: int, token: str, record: Record) -> Step[bool]:
-    """Note that a batch is about to be sent; False when the lease was lost: then it must not be."""
+    """Note that a batch is about to be sent; False when the lease or the batch was lost: then it must not be."""
     value = b"%d %d %d %b" % (record.attempts, record.ambiguous, record.events, b",".join(record.entry_ids))
-    return Step("begin", [keys.lease(slot), keys.batches], [token, record.batch, value], bool)
+    args: list[Argument] = [token, record.batch, value, GROUP, record.entry_ids[0]]
+    return Step("begin", [keys.lease(slot), keys.batches, keys.events], args, bool)
 
 
 def record_field(token: str, batch: str) -> str:

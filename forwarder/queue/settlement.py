@@ -93,6 +93,7 @@ class Recut:
         return sum(piece.count for piece in self.pieces) + len(self.letters)
 
 
-def recut(keys: Keys, cut: Recut) -> Step[Settled]:
-    """Replace an entry by smaller ones, and bury its invalid events."""
-    return settle(keys, [Settlement(cut.entry, cut.events, cut.letters, cut.pieces, cut.entry.attempts)], {})
+def recut(keys: Keys, cut: Recut, *, again: bool = False) -> Step[Settled]:
+    """Replace an entry by smaller ones, and bury its invalid events; `again` as of `settle`."""
+    done = Settlement(cut.entry, cut.events, cut.letters, cut.pieces, cut.entry.attempts)
+    return settle(keys, [done], {}, again=again)

@@ -159,6 +159,16 @@ def test_a_drain_that_leaves_nothing_is_forgotten(client: Redis) -> None:
     assert client.exists(KEYS.batches, KEYS.lease(0)) == 0
 
 
+def test_no_record_stays_of_a_batch_whose_entries_were_settled_in_another_shape(client: Redis) -> None:
+    append(client, 2)
+    drain = Someone(client, 0, "drain")
+    entries = drain.read()
+    drain.begin("both", entries)
+    drain.settle("", entries)
+    drain.leave()
+    assert not client.exists(KEYS.batches)
+
+
 def test_leaving_without_a_stream_only_gives_the_lease_back(settings: Settings) -> None:
     client = connect(settings)
     drain = Someone(client, 0, "drain")
@@ -198,6 +208,16 @@ def test_a_batch_must_not_be_sent_without_the_lease(client: Redis) -> None:
     Someone(client, 0, "other")
     assert not stopped.begin("batch", entries)
     assert client.hgetall(KEYS.batches) == {}
+
+
+def test_a_batch_that_was_taken_over_is_not_sent_by_a_drain_that_has_its_lease_again(client: Redis) -> None:
+    append(client, 2)
+    stopped = Someone(client, 0, "stopped")
+    entries = stopped.read()
+    stopped.die()
+    assert len(Someone(client, 1, "other").claim().entries) == 2
+    assert run(client, lease.keep(KEYS, 0, "stopped", 60))
+    assert not stopped.begin("batch", entries)
 
 
 def test_a_drain_that_wakes_up_after_its_batch_was_taken_over_and_settled_counts_nothing_twice(client: Redis) -> None:

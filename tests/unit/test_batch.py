@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forwarder.feedback import join
-from tests.unit.samples import array, batch, load, numbered
+from tests.unit.samples import array, batch, entry, load, numbered
 from workers.batch import BRACKETS, Batch, Capacity, Coalescer, Load, Piece, pack
 
 LINGER_MS = 50.0
+ENDLESS_MS = float("inf")
 
 SIZES = st.lists(st.lists(st.integers(0, 60), min_size=1, max_size=5), min_size=1, max_size=20)
 """Entries, each as the lengths of the padding of its events."""
@@ -50,7 +51,7 @@ def test_every_event_is_in_exactly_one_batch_in_order_and_no_body_exceeds_the_li
     capacity = roomy_for(loads, max_events, max_bytes)
     coalescer = Coalescer(capacity, LINGER_MS)
     batches = [closed for each in loads for closed in coalescer.add(each, 0.0)]
-    last = coalescer.flush()
+    last = coalescer.due(ENDLESS_MS)
     batches += [last] if last else []
     assert [each for closed in batches for each in closed.loads] == loads
     assert [event for closed in batches for event in json.loads(closed.body)] == all_events(loads)
@@ -67,7 +68,7 @@ def test_a_batch_is_closed_only_when_it_is_full_or_the_next_entry_did_not_fit(
     capacity = roomy_for(loads, max_events, max_bytes)
     coalescer = Coalescer(capacity, LINGER_MS)
     batches = [closed for each in loads for closed in coalescer.add(each, 0.0)]
-    following = [*batches[1:], coalescer.flush()][: len(batches)]
+    following = [*batches[1:], coalescer.due(ENDLESS_MS)][: len(batches)]
     for closed, after in zip(batches, following, strict=True):
         both = Batch([*closed.loads, after.loads[0]]) if after else closed
         full = closed.count == capacity.max_events
@@ -80,7 +81,7 @@ def test_a_body_of_exactly_the_byte_limit_is_one_batch_and_a_byte_less_makes_two
     for max_bytes, batches in ((size, 1), (size - 1, 2)):
         coalescer = Coalescer(Capacity(100, max_bytes), LINGER_MS)
         closed = [one for each in loads for one in coalescer.add(each, 0.0)]
-        assert len(closed) + (coalescer.flush() is not None) == batches
+        assert len(closed) + (coalescer.due(ENDLESS_MS) is not None) == batches
 
 
 def test_a_batch_that_has_all_its_events_goes_at_once() -> None:
@@ -88,7 +89,17 @@ def test_a_batch_that_has_all_its_events_goes_at_once() -> None:
     assert coalescer.add(load(numbered(2), 1), 0.0) == []
     (closed,) = coalescer.add(load(numbered(1), 2), 0.0)
     assert closed.count == 3
-    assert coalescer.flush() is None
+    assert coalescer.due(ENDLESS_MS) is None
+
+
+def test_what_was_tried_before_does_not_travel_with_what_was_not() -> None:
+    tried = [Load(entry(array(*numbered(1)), number, attempts=b"3"), join(numbered(1))) for number in (2, 3)]
+    coalescer = Coalescer(Capacity(100, 10_000), LINGER_MS)
+    fresh = [load(numbered(1), 1), load(numbered(1), 4)]
+    closed = [one for each in [fresh[0], *tried, fresh[1]] for one in coalescer.add(each, 0.0)]
+    last = coalescer.due(ENDLESS_MS)
+    assert last
+    assert [(one.attempts, len(one.loads)) for one in [*closed, last]] == [(0, 1), (3, 2), (0, 1)]
 
 
 def test_one_load_can_close_two_batches() -> None:
@@ -120,7 +131,7 @@ def test_an_empty_coalescer_is_never_due() -> None:
     coalescer = Coalescer(Capacity(2, 10_000), LINGER_MS)
     assert coalescer.wait_ms(0.0) == float("inf")
     assert coalescer.due(1e12) is None
-    assert coalescer.flush() is None
+    assert coalescer.due(ENDLESS_MS) is None
 
 
 def test_without_linger_an_entry_is_due_at_once() -> None:

@@ -86,10 +86,10 @@ class Notebook:
         self.begun: list[tuple[int, int]] = []
         self.lost = False
 
-    async def begin(self, outcome: Outcome) -> None:
+    async def begin(self, outcome: Outcome, attempts: int) -> None:
         if self.lost:
             raise HandBack
-        self.begun.append((outcome.attempts, outcome.tally["ambiguous"]))
+        self.begun.append((attempts, outcome.tally["ambiguous"]))
 
 
 class Chamber:
@@ -309,6 +309,7 @@ def test_a_refused_key_closes_the_gate_and_burns_no_attempt(status: int) -> None
     assert len(stops) == 50
     assert stops[0].error.startswith(f"HTTP {status}: ")
     assert outcome.tally[f"requests:{status}"] == 50
+    assert outcome.attempts == QUICK.retry_max_attempts == 4
     assert outcome.tally["retries"] == 3
 
 

@@ -68,6 +68,19 @@ def test_a_batch_that_rests_keeps_no_fresh_one_out_but_its_bytes_count(monkeypat
     asyncio.run(run())
 
 
+def test_batches_that_rest_are_bounded_in_number_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        monkeypatch.setattr(rooms, "HELD_MAX", 1)
+        room, first = Room(new_session(), lambda: 5), batch(1)
+        await room.enter(first)
+        async with room.resting():
+            assert not await is_let_in(room)
+        room.leave(first)
+        assert await is_let_in(room)
+
+    asyncio.run(run())
+
+
 def test_a_batch_too_large_for_any_room_comes_in_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     async def run() -> None:
         monkeypatch.setattr(rooms, "BYTES_MAX", 1)

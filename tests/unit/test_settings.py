@@ -59,6 +59,22 @@ def test_a_number_is_taken_up_to_its_bounds_and_refused_beyond_by_the_name_of_it
             assert str(bound + step) in message
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"retry_max_ms": 1}, "RETRY_MAX_MS must not be below {}RETRY_BASE_MS"),
+        ({"pause_max_s": 0.5}, "PAUSE_MAX_S must not be below {}PAUSE_MIN_S"),
+        ({"concurrency": 9, "concurrency_max": 8}, "CONCURRENCY must not be above {}CONCURRENCY_MAX (8)"),
+    ],
+)
+def test_values_that_do_not_fit_together_are_refused_of_the_whole_and_of_one_destination(
+    wrong: dict[str, Any], message: str
+) -> None:
+    assert refusal(**wrong) == "FORWARDER_" + message.format("FORWARDER_")
+    scope = "FORWARDER_DESTINATIONS__EU__"
+    assert refusal(destinations={"eu": wrong}) == scope + message.format(scope)
+
+
 def test_nought_seconds_are_refused_where_they_would_mean_no_time_at_all() -> None:
     for field in ("connect_timeout_s", "request_timeout_s", "redis_timeout_s", "drain_idle_s", "pause_min_s"):
         assert refusal(**{field: 0}).startswith(f"FORWARDER_{field.upper()}: must be a number above 0")

@@ -4,7 +4,8 @@
 --
 -- Fence: an entry that somebody else settled meanwhile no longer exists; nothing of it is counted, buried or put back,
 -- and its events are counted as ambiguous, because they were delivered twice. A settle that is repeated because its
--- reply was lost finds neither its record nor its entries, and counts nothing again.
+-- reply was lost finds neither its record nor its entries, and counts nothing again. (A tally alone has neither; it may
+-- be counted twice, never lost, for part of it bounds the duplicates.)
 --
 -- KEYS[1] events stream   KEYS[2] ledger hash   KEYS[3] dead stream   KEYS[4] batches hash
 -- ARGV[1] group           ARGV[2] n, the number of entries
@@ -51,7 +52,8 @@ else
 end
 at = at + n
 
-if ARGV[8] ~= '' and redis.call('HDEL', KEYS[4], ARGV[8]) == 0 and ARGV[9] == '1' and settled == 0 then
+local recorded = ARGV[8] ~= '' and redis.call('HDEL', KEYS[4], ARGV[8]) == 1
+if ARGV[9] == '1' and n > 0 and settled == 0 and not recorded then
   return {0, 0} -- this very settle was done before
 end
 
