@@ -13,7 +13,8 @@ import structlog
 from forwarder.settings import Settings
 
 NOISY = {"rq": logging.WARNING, "rq.worker": logging.WARNING, "httpx": logging.WARNING, "asyncio": logging.WARNING}
-"""Libraries that log every step; RQ would also log a job's arguments."""
+NOISY["uvicorn.error"] = logging.ERROR
+"""Libraries that log every step; RQ would also log a job's arguments, and uvicorn every request that is not HTTP."""
 
 
 def configure_logging(settings: Settings, **context: Any) -> None:  # noqa: ANN401 - any loggable value

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from forwarder.allowed import allowed
 from forwarder.errors import InvalidSettings
 from forwarder.feedback import Limits
+from forwarder.ingest_settings import IngestKey, IngestSettings
 from forwarder.paths import DataDir, default_data_dir
 from forwarder.producer_settings import ProducerSettings
 from forwarder.queue.caps import Caps
@@ -92,7 +93,7 @@ class Upstream(BaseModel):
         return self.base_url + self.feedback_path
 
 
-class Settings(Upstream, ProducerSettings, BaseSettings):
+class Settings(Upstream, IngestSettings, ProducerSettings, BaseSettings):
     """All settings; the upstream's own are those of the destination `default` and what others inherit."""
 
     model_config = SettingsConfigDict(
@@ -137,6 +138,10 @@ class Settings(Upstream, ProducerSettings, BaseSettings):
     def _destinations_are_right(self) -> Self:
         for name in self.destinations:
             self.upstream(name)
+        for name, key in self.ingest_keys.items():
+            if key.destination not in self.destination_names:
+                variable, known = f"{PREFIX}INGEST_KEYS__{name.upper()}__DESTINATION", ", ".join(self.destination_names)
+                raise ValueError(f"{variable}: {key.destination!r} is not configured; known are: {known}")
         return self
 
     @property
@@ -203,10 +208,13 @@ def _line(flaw: ErrorDetails, scope: str) -> str:
     name = scope + "__".join(str(part) for part in flaw["loc"]).upper()
     info = Settings.model_fields.get(str(flaw["loc"][0]))
     if flaw["type"] == "extra_forbidden":
-        problem = f"is not a setting of a destination; known are {', '.join(sorted(Upstream.model_fields))}"
+        of, model = ("an ingest key", IngestKey) if "INGEST_KEYS" in name else ("a destination", Upstream)
+        problem = f"is not a setting of {of}; known are {', '.join(sorted(model.model_fields))}"
     elif flaw["type"] != "value_error" and info and allowed(info):
         problem = f"must be {allowed(info)}"
     given = flaw["input"] if isinstance(flaw["input"], str | int | float) else ""
-    secret = "API_KEY" in name or "@" in str(given) or "password" in str(given)  # a URL may hold a password
+    secret = (
+        "API_KEY" in name or "INGEST_KEYS" in name or "@" in str(given) or "password" in str(given)
+    )  # a URL may hold a password
     got = "" if given == "" or secret else f" (it is {str(given)[:60]!r})"
     return f"{name}: {problem[0].lower()}{problem[1:]}{got}"

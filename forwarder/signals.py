@@ -4,8 +4,9 @@ A handler runs between any two steps, also of another handler. threading.Event t
 interrupts another one, or a wait, may wait for itself for ever. These take none.
 """
 
+import signal
 import time
-from typing import Final
+from typing import Final, Self
 
 TOGETHER_S: Final = 1.0
 """Signals within this time are one request: terminal, supervisor and service manager each send their own."""
@@ -42,6 +43,12 @@ class Asked:
     def __init__(self) -> None:
         self.count = 0
         self._first_at = 0.0
+
+    def listen(self) -> Self:
+        """Count SIGINT and SIGTERM from now on."""
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, lambda *_: self.again())
+        return self
 
     def again(self) -> None:
         """A signal came."""

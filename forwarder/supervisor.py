@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from forwarder.log import get_logger
-from forwarder.signals import TOGETHER_S
+from forwarder.signals import HURRY, TOGETHER_S, Asked
 
 PYTHON: Final = (sys.executable, "-P", "-m")
 """How a module of ours is run: -P, or a folder `workers` where the user stands would be taken for ours."""
@@ -41,6 +41,7 @@ class Child:
         env: variables besides our own.
         restart: whether to start it again when it ends.
         announces: whether it says on its standard output when it is ready.
+        shares: file descriptors of ours that it is handed, under the same numbers.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Child:
     env: Mapping[str, str] = field(default_factory=dict)
     restart: bool = True
     announces: bool = False
+    shares: Sequence[int] = ()
     process: subprocess.Popen[bytes] | None = None
     deaths: int = 0
     started_at: float = 0.0
@@ -62,7 +64,9 @@ class Child:
         """Start it, in a session of its own: signals of the terminal are for the supervisor."""
         output = subprocess.PIPE if self.announces else None
         env = {**os.environ, **self.env}
-        self.process = subprocess.Popen(self.command, env=env, stdout=output, start_new_session=True)
+        self.process = subprocess.Popen(
+            self.command, env=env, stdout=output, start_new_session=True, pass_fds=self.shares
+        )
         self.started_at = time.monotonic()
 
     def read_announcement(self) -> bytes:
@@ -110,6 +114,19 @@ class Supervisor:
                 asked_at = time.monotonic()
         for child in running:
             self._kill(child, f"did not stop within {grace_s:g} s")
+
+    def run(self, asked: Asked, grace_s: float) -> int:
+        """Watch until somebody asks to stop or no child is left; then stop them. Answers the exit status.
+
+        Args:
+            asked: counts the signals.
+            grace_s: seconds for the children to stop.
+        """
+        while not self.ended and not asked.count:
+            self.watch()
+            time.sleep(LOOK_S)
+        self.stop(grace_s, hurried=lambda: asked.count == HURRY)
+        return 0 if asked.count else self.exit_code()
 
     @property
     def ended(self) -> bool:

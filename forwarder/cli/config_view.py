@@ -12,10 +12,13 @@ from pydantic.fields import FieldInfo
 from forwarder.allowed import allowed
 from forwarder.cli.context import destination_variables, settings_in_force
 from forwarder.cli.output import is_terminal, json_out, table_out
+from forwarder.ingest_settings import IngestKey
 from forwarder.queue.connection import masked
 from forwarder.settings import PREFIX, Settings, Upstream
 
 MASK = "********"
+NAMED = ("destinations", "ingest_keys")
+"""Settings with names of the user's own, which are listed one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +62,17 @@ def listed(settings: Settings, origins: dict[str, str]) -> Iterator[Setting]:
         origins: where each variable that is set comes from.
     """
     for field, info in Settings.model_fields.items():
-        if field != "destinations":
+        if field not in NAMED:
             yield _setting(PREFIX + field.upper(), info, getattr(settings, field), origins)
     for destination, own in sorted(settings.destinations.items()):
         upstream = settings.upstream(destination)
         for field, variable in destination_variables(destination).items():
             if field in own:
                 yield _setting(variable, Upstream.model_fields[field], getattr(upstream, field), origins)
+    for name, key in sorted(settings.ingest_keys.items()):
+        for field in sorted(key.model_fields_set):
+            variable = f"{PREFIX}INGEST_KEYS__{name.upper()}__{field.upper()}"
+            yield _setting(variable, IngestKey.model_fields[field], getattr(key, field), origins)
 
 
 def _origins() -> dict[str, str]:
@@ -76,9 +83,9 @@ def _origins() -> dict[str, str]:
 
 
 def _setting(name: str, info: FieldInfo, value: object, origins: dict[str, str]) -> Setting:
-    whole = f"{PREFIX}DESTINATIONS"  # all destinations at once, as JSON
-    origin = origins.get(name) or (origins.get(whole, "default") if name.startswith(whole) else "default")
-    default = info.get_default(call_default_factory=True, validated_data={})
+    wholes = (name.rpartition("__")[0], *(PREFIX + field.upper() for field in NAMED))  # all at once, or as JSON
+    origin = next((origins[one] for one in (name, *wholes) if one in origins and name.startswith(one)), "default")
+    default = None if info.is_required() else info.get_default(call_default_factory=True, validated_data={})
     return Setting(name, _shown(value), _shown(default), allowed(info), origin, info.description or "")
 
 

@@ -14,6 +14,7 @@ from forwarder.queue.keys import Keys
 from forwarder.settings import DEFAULT_DESTINATION, PREFIX, Settings, Upstream, load_settings
 
 _DESTINATIONS = f"{PREFIX}DESTINATIONS"
+_INGEST_KEYS = f"{PREFIX}INGEST_KEYS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +57,13 @@ def unknown_variables(names: Iterable[str]) -> list[str]:
     """Those of our prefix that are no setting; each once, sorted."""
     known = set(known_variables())
     ours = {name.upper() for name in names if name.upper().startswith(PREFIX)}
-    return sorted(name for name in ours - known if not _is_of_destination(name))
+    return sorted(name for name in ours - known if not _is_of_a_name(name))
 
 
-def _is_of_destination(name: str) -> bool:
-    """`FORWARDER_DESTINATIONS__NAME__FIELD`; its field is checked with the settings."""
+def _is_of_a_name(name: str) -> bool:
+    """`FORWARDER_DESTINATIONS__NAME__FIELD`, or the same of an ingest key; its field is checked with the settings."""
     scope, _, rest = name.partition("__")
-    return scope == _DESTINATIONS and bool(rest)
+    return scope in (_DESTINATIONS, _INGEST_KEYS) and bool(rest)
 
 
 def destination_variables(destination: str) -> dict[str, str]:

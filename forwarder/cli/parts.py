@@ -1,7 +1,5 @@
-"""Commands that run the parts: up, worker, sandbox."""
+"""Commands that run the parts: up, worker, sandbox; `serve` has a file of its own."""
 
-import signal
-import time
 from typing import Annotated
 
 import typer
@@ -12,8 +10,8 @@ from forwarder.extras import require
 from forwarder.log import configure_logging
 from forwarder.queue.connection import connect, control_url, queue_errors
 from forwarder.settings import DEFAULT_DESTINATION, PREFIX, Settings
-from forwarder.signals import HURRY, Asked
-from forwarder.supervisor import LOOK_S, STOP_MARGIN_S, Child, Supervisor, worker_command
+from forwarder.signals import Asked
+from forwarder.supervisor import STOP_MARGIN_S, Child, Supervisor, worker_command
 
 PANEL = "Run"
 
@@ -26,13 +24,14 @@ def register(app: typer.Typer) -> None:
 
 
 def up() -> None:
-    """Run everything on this machine: queue, workers, and the sandbox when no API key is set.
+    """Run everything on this machine: queue, workers, HTTP ingest, and the sandbox when no API key is set.
 
     Example: FORWARDER_WORKERS=2 forwarder up
     """
+    for extra in ("worker", "ingest"):
+        require(extra)
     from forwarder.cli.up import Up  # noqa: PLC0415 - other commands need none of it
 
-    require("worker")
     settings = settings_in_force()
     configure_logging(settings)
     Up(settings).run()
@@ -53,19 +52,11 @@ def worker(
     for url in (None, control_url(settings)):
         with queue_errors(settings), connect(settings, url) as client:
             client.ping()
-    asked = Asked()
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, lambda *_: asked.again())
-    supervisor = Supervisor()
+    asked, supervisor = Asked().listen(), Supervisor()
     command = worker_command(*(["--burst"] if burst else []))
     for number in range(1, count + 1):
         supervisor.start(Child(f"worker {number}", command, restart=not burst))
-    while not supervisor.ended and not asked.count:
-        supervisor.watch()
-        time.sleep(LOOK_S)
-    supervisor.stop(settings.shutdown_grace_s + STOP_MARGIN_S, hurried=lambda: asked.count == HURRY)
-    if not asked.count:
-        raise typer.Exit(supervisor.exit_code())
+    raise typer.Exit(supervisor.run(asked, settings.shutdown_grace_s + STOP_MARGIN_S))
 
 
 def sandbox() -> None:

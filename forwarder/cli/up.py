@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +17,8 @@ from forwarder.cli.context import Queue
 from forwarder.cli.status_view import REFRESH_S, look
 from forwarder.embedded import DataLock, EmbeddedServer
 from forwarder.errors import ForwarderError
+from forwarder.ingest.serve import ingest_child, listen_for_ingest
+from forwarder.listening import base_url
 from forwarder.paths import DataDir
 from forwarder.queue.connection import Client, connect, queue_errors, shown
 from forwarder.settings import Settings
@@ -28,13 +29,14 @@ SANDBOX_KEY: Final = "sandbox"
 
 
 class Up:
-    """Starts the parts, shows how they do, stops them in order: workers, sandbox, queue."""
+    """Starts the parts, shows how they do, stops them in order: ingest, workers, sandbox, queue."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._data = DataDir(settings.data_dir)
         self._server = EmbeddedServer(self._data)
         self._asked = Asked()
+        self._ingest = Supervisor()
         self._workers = Supervisor()
         self._others = Supervisor()
         self._console = Console(highlight=False)
@@ -45,8 +47,7 @@ class Up:
         Raises:
             ForwarderError: a part cannot be started.
         """
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(signum, lambda *_: self._asked.again())
+        self._asked.listen()
         with ExitStack() as parts:
             lock = DataLock(self._data)
             parts.callback(lock.release)
@@ -59,7 +60,7 @@ class Up:
             grace_s = self._settings.shutdown_grace_s + STOP_MARGIN_S
             parts.callback(self._workers.stop, grace_s, hurried=lambda: self._asked.count == HURRY)
             self._start_workers(env)
-            self._greet(queue, upstream)
+            self._greet(queue, upstream, parts.enter_context(self._ingesting()))
             self._watch()
             self._console.print("stopping: what is in flight gets its outcome, the rest stays queued")
         self._console.print("stopped")
@@ -96,6 +97,17 @@ class Up:
         finally:
             self._others.stop(STOP_MARGIN_S)
 
+    @contextmanager
+    def _ingesting(self) -> Iterator[str]:
+        """The HTTP ingest, running; yields its base URL."""
+        with listen_for_ingest(self._settings) as listener:
+            for number in range(1, self._settings.ingest_workers + 1):
+                self._ingest.start(ingest_child(listener, number, self._quiet()))
+            try:
+                yield base_url(self._settings.ingest_host, listener.getsockname()[1])
+            finally:
+                self._ingest.stop(self._settings.shutdown_grace_s + STOP_MARGIN_S)
+
     def _start_workers(self, env: dict[str, str]) -> None:
         for number in range(1, self._settings.workers + 1):
             self._workers.start(Child(f"worker {number}", worker_command(), {**self._quiet(), **env}))
@@ -104,35 +116,31 @@ class Up:
         """The parts log to this terminal: only what needs a look, unless the user asked for more."""
         return {} if "log_level" in self._settings.model_fields_set else {"FORWARDER_LOG_LEVEL": "warning"}
 
-    def _greet(self, queue: str, upstream: str) -> None:
+    def _greet(self, queue: str, upstream: str, ingest: str) -> None:
         forwarder = sys.argv[0] if sys.argv[0].endswith("forwarder") else "forwarder"
         count = self._settings.workers
         real = self._settings.api_key is not None
-        say = self._console.print
-        say(f"\n  queue     {queue}", soft_wrap=True)
-        say(f"  workers   {count} RQ worker{'s' if count > 1 else ''} on the queue `feedback`")
-        if real:
-            say(f"  upstream  {upstream}   (the real API: FORWARDER_API_KEY is set)", soft_wrap=True)
-        else:
-            say(
-                f"  upstream  sandbox at {upstream}   (set FORWARDER_API_KEY to forward to the real API)",
-                soft_wrap=True,
-            )
-        say("\n  try, in another terminal:", soft_wrap=True)
-        say(f'    {forwarder} send --trace-id t1 --value 1 --text "good"', soft_wrap=True)
-        say(
+        known = "the real API: FORWARDER_API_KEY is set" if real else "set FORWARDER_API_KEY to forward to the real API"
+        key = " -H 'x-portkey-api-key: KEY'" if self._settings.ingest_keys else ""
+        json_body = """-H 'content-type: application/json' -d '{"trace_id": "t1", "value": 1, "text": "good"}'"""
+        lines = [
+            f"\n  queue     {queue}",
+            f"  workers   {count} RQ worker{'s' if count > 1 else ''} on the queue `feedback`",
+            f"  ingest    {ingest}   (documented at {ingest.removesuffix('/v1')}/docs)",
+            f"  upstream  {upstream if real else f'sandbox at {upstream}'}   ({known})",
+            "\n  try, in another terminal:",
+            f"    curl {ingest}/feedback/{key} {json_body}",
+            f'    {forwarder} send --trace-id t1 --value 1 --text "good"',
             f'''    {sys.executable} -c "from forwarder import FeedbackClient; FeedbackClient().thumbs_up('t1')"''',
-            soft_wrap=True,
-        )
+        ]
         if not real:
-            say(
-                f"    curl -H 'x-portkey-api-key: {SANDBOX_KEY}' '{upstream}/feedback/summary?group_by=trace_id'",
-                soft_wrap=True,
-            )
-        say(
-            f"    {forwarder} status\n\n  Ctrl-C stops everything; what is queued is kept for the next time.\n",
-            soft_wrap=True,
+            summary = f"{upstream}/feedback/summary?group_by=trace_id"
+            lines.append(f"    curl -H 'x-portkey-api-key: {SANDBOX_KEY}' '{summary}'")
+        lines.append(
+            f"    {forwarder} status\n\n  Ctrl-C stops everything; what is queued is kept for the next time.\n"
         )
+        for line in lines:
+            self._console.print(line, soft_wrap=True, markup=False)
 
     def _watch(self) -> None:
         """Keep the workers running and the status line fresh until asked to stop."""
@@ -141,6 +149,7 @@ class Up:
             while self._goes_on_for(REFRESH_S):
                 if self._server.keep_running():
                     self._console.print("the embedded queue had died and was started again")
+                self._ingest.watch()
                 self._workers.watch()
                 self._others.watch()
                 line = self._status_line(client)

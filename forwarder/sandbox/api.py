@@ -9,9 +9,9 @@ from typing import Final
 
 from aiohttp import web
 
+from forwarder.answers import Refused, Reply, json_reply, refuse, success_reply
 from forwarder.errors import InvalidFeedback
 from forwarder.feedback import Members
-from forwarder.sandbox.answers import Refused, Reply, json_reply, refuse, success_reply
 from forwarder.sandbox.fault import Fault, Seen
 from forwarder.sandbox.outages import Hang
 from forwarder.sandbox.queries import choice, number, storable

@@ -8,9 +8,9 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from forwarder.answers import Refused, error_reply
 from forwarder.log import get_logger
 from forwarder.sandbox import api, control, page
-from forwarder.sandbox.answers import Refused, error_reply
 from forwarder.sandbox.api import respond
 from forwarder.sandbox.plan import Plan
 from forwarder.sandbox.state import STATE, Options, State

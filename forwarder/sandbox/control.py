@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from forwarder.sandbox.answers import json_reply, refuse
+from forwarder.answers import json_reply, refuse
 from forwarder.sandbox.api import read_body, respond
 from forwarder.sandbox.plan import parse_fault, parse_faults
 from forwarder.sandbox.queries import choice, number

@@ -9,8 +9,8 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import override
 
+from forwarder.answers import Reply
 from forwarder.feedback import Members
-from forwarder.sandbox.answers import Reply
 
 HeaderText = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$")]
 RetryAfter = HeaderText | Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, allow_inf_nan=False)]

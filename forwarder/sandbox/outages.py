@@ -7,7 +7,7 @@ import msgspec
 from pydantic import Field, JsonValue
 from typing_extensions import override
 
-from forwarder.sandbox.answers import Reply, error_reply, json_reply
+from forwarder.answers import Reply, error_reply, json_reply
 from forwarder.sandbox.fault import (
     Fault,
     HeaderText,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from forwarder.sandbox.answers import refuse
+from forwarder.answers import refuse
 from forwarder.sandbox.fault import Fault, Seen
 from forwarder.sandbox.outages import Failure, Garbage, Hang, Latency, Reset, ShortIds, Status
 from forwarder.sandbox.refusals import Capacity, MaxBytes, MaxEvents, Refuse

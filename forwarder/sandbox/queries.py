@@ -5,7 +5,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from forwarder.sandbox.answers import refuse
+from forwarder.answers import refuse
 
 
 class _Choices(Container[str], Iterable[str], Protocol):

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, JsonValue, model_validator
 from typing_extensions import override
 
-from forwarder.sandbox.answers import Reply, error_reply
+from forwarder.answers import Reply, error_reply
 from forwarder.sandbox.fault import Fault, Limit, RetryAfter, Seen, retry_after_header
 
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct
 
+from forwarder.answers import refuse
 from forwarder.feedback import VALUE_MAX, VALUE_MIN
 from forwarder.flaws import Flaw, explain
 from forwarder.parts import UNDECODABLE
-from forwarder.sandbox.answers import refuse
 
 _RULES: Final = {
     "value": f"an integer from {VALUE_MIN} to {VALUE_MAX}",

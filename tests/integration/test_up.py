@@ -27,6 +27,7 @@ class Home:
         self.folder = folder
         plain = {name: value for name, value in os.environ.items() if not name.startswith("FORWARDER_")}
         own = {"FORWARDER_DATA_DIR": str(folder), "FORWARDER_SANDBOX_PORT": "0", "FORWARDER_DRAIN_IDLE_S": "1"}
+        own["FORWARDER_INGEST_PORT"] = "0"
         self.environment = plain | own | {"PYTHONPATH": str(ROOT), "FORWARDER_LEASE_TTL_S": "2"}
         self.ups: list[subprocess.Popen[str]] = []
 

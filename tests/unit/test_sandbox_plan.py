@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from forwarder.answers import Refused, success_reply
 from forwarder.feedback import Members
-from forwarder.sandbox.answers import Refused, success_reply
 from forwarder.sandbox.fault import Fault, Seen
 from forwarder.sandbox.plan import Lot, Plan, parse_fault, parse_faults
 

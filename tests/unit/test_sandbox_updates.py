@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from forwarder.sandbox.answers import Refused
+from forwarder.answers import Refused
 from forwarder.sandbox.updates import Update, parse_update
 
 

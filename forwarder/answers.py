@@ -1,7 +1,6 @@
 """Replies as plain values, and the one shape in which errors are told (pure)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -13,22 +12,24 @@ _KINDS: Final = {
     401: ("authentication_error", "invalid_api_key"),
     404: ("not_found_error", "not_found"),
     405: ("invalid_request_error", "method_not_allowed"),
+    408: ("invalid_request_error", "timeout"),
     413: ("invalid_request_error", "too_large"),
+    415: ("invalid_request_error", "unsupported_media_type"),
     422: ("invalid_request_error", "invalid_definition"),
     429: ("rate_limit_error", "rate_limited"),
+    431: ("invalid_request_error", "header_too_large"),
 }
 """`type` and `code` of an error, by status; what is not listed is told by `_kind`."""
 _SERVER_ERROR: Final = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer before it is put on the wire."""
+class Reply(msgspec.Struct, frozen=True):
+    """An answer before it is put on the wire; a struct, which costs a tenth of a dataclass to make."""
 
     status: int
     body: bytes
     content_type: str = JSON
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
 
 
 class Refused(Exception):  # noqa: N818 - reads as what it is: `except Refused`
@@ -56,9 +57,9 @@ def refuse(status: int, message: str, param: str | None = None, headers: Mapping
     return Refused(error_reply(status, message, param, headers))
 
 
-def success_reply(message: str, feedback_ids: list[str]) -> Reply:
+def success_reply(message: str, feedback_ids: list[str], status: int = 200) -> Reply:
     """What the API says when it has taken feedback; the ids are in the order of the input."""
-    return json_reply({"status": "success", "message": message, "feedback_ids": feedback_ids})
+    return Reply(status, msgspec.json.encode({"status": "success", "message": message, "feedback_ids": feedback_ids}))
 
 
 def _kind(status: int) -> tuple[str, str]:

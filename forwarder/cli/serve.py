@@ -1,0 +1,49 @@
+"""`serve`: the HTTP ingest."""
+
+from typing import Annotated
+
+import typer
+
+from forwarder.cli.boundary import say
+from forwarder.cli.context import settings_in_force
+from forwarder.cli.parts import PANEL
+from forwarder.extras import require
+from forwarder.listening import base_url
+from forwarder.log import configure_logging
+from forwarder.settings import Settings
+from forwarder.signals import Asked
+from forwarder.supervisor import STOP_MARGIN_S, Supervisor
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command(rich_help_panel=PANEL)(serve)
+
+
+def serve(
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, max=64, help="Processes; FORWARDER_INGEST_WORKERS otherwise.")
+    ] = None,
+) -> None:
+    """Run the HTTP ingest: clients of the Feedback API change their base URL to it, and nothing else.
+
+    Example: FORWARDER_INGEST_KEYS__WEB=… forwarder serve --workers 2
+    """
+    require("ingest")
+    from forwarder.ingest.serve import ingest_child, listen_for_ingest  # noqa: PLC0415 - an extra
+
+    settings = settings_in_force()
+    configure_logging(settings)
+    with listen_for_ingest(settings) as listener:
+        warn_if_open(settings)
+        say(f"the HTTP ingest listens at {base_url(settings.ingest_host, listener.getsockname()[1])}")
+        asked, supervisor = Asked().listen(), Supervisor()
+        for number in range(1, (workers or settings.ingest_workers) + 1):
+            supervisor.start(ingest_child(listener, number))
+        raise typer.Exit(supervisor.run(asked, settings.shutdown_grace_s + STOP_MARGIN_S))
+
+
+def warn_if_open(settings: Settings) -> None:
+    """Say that nobody has to show a key."""
+    if not settings.ingest_keys:
+        say("warning: no FORWARDER_INGEST_KEYS__NAME is set: everybody on this machine may send, and nobody else")
