@@ -49,6 +49,9 @@ class IngestSettings(BaseModel):
         description="keys of its callers, as FORWARDER_INGEST_KEYS__NAME__KEY, …__DESTINATION, …__SOURCE",
     )
     ingest_status: Literal["202", "200"] = Field("202", description="its answer when the queue has the events")
+    ingest_spill: bool = Field(
+        default=False, description="take events to the local disk while Redis does not take them"
+    )
     ingest_linger_ms: int = Field(2, ge=0, le=1_000, description="longest wait for requests that share one append")
     ingest_body_max_bytes: int = Field(4_194_304, ge=1_024, le=104_857_600, description="of a body, inflated")
     ingest_array_max_events: int = Field(10_000, ge=1, le=100_000, description="most events in one request")

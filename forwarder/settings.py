@@ -138,6 +138,10 @@ class Settings(Upstream, IngestSettings, ProducerSettings, BaseSettings):
     def _destinations_are_right(self) -> Self:
         for name in self.destinations:
             self.upstream(name)
+        if self.ingest_spill and not self.spill_max_bytes:
+            raise ValueError(
+                "FORWARDER_INGEST_SPILL needs a spill file, and FORWARDER_SPILL_MAX_BYTES is 0: there is none"
+            )
         for name, key in self.ingest_keys.items():
             if key.destination not in self.destination_names:
                 variable, known = f"{PREFIX}INGEST_KEYS__{name.upper()}__DESTINATION", ", ".join(self.destination_names)

@@ -1,6 +1,7 @@
 """Where the groups go: one append each, repeated with the same chunk id while Redis may come back."""
 
 import asyncio
+import time
 from typing import Final
 
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -9,10 +10,10 @@ from forwarder.errors import QueueFull, QueueUnavailable
 from forwarder.feedback import Members
 from forwarder.ingest.auth import Caller
 from forwarder.log import get_logger
+from forwarder.queue.chunk import Chunk
 from forwarder.queue.connection import AWAY, AsyncClient, queue_errors
-from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import Step, run_async
-from forwarder.queue.stream import append, new_chunk_id
+from forwarder.queue.stream import new_chunk_id
 from forwarder.settings import Settings
 
 RETRY_S: Final = 0.1
@@ -29,6 +30,7 @@ class QueueStore:
 
     def __init__(self, settings: Settings, client: AsyncClient) -> None:
         self._settings = settings
+        self._next = "kept on the disk" if settings.ingest_spill else "requests are answered 503 until it is over"
         self._client = client
         self._log = get_logger()
         self._trouble = ""
@@ -40,19 +42,29 @@ class QueueStore:
             QueueFull: a cap is reached; nothing is stored.
             QueueUnavailable: Redis did not say in FORWARDER_REDIS_TIMEOUT_S that it has them.
         """
-        keys = Keys(caller.destination, prefix=self._settings.key_prefix)
-        step = append(keys, members, chunk_id=new_chunk_id(), source=caller.source, caps=self._settings.caps)
+        now_ms = time.time_ns() // 1_000_000
+        chunk = Chunk(caller.destination, new_chunk_id(), members, caller.source, now_ms)
+        await self.append_chunk(chunk, self._settings.redis_timeout_s)
+
+    async def append_chunk(self, chunk: Chunk, patience_s: float) -> None:
+        """Append a chunk; raises as `append`.
+
+        Args:
+            chunk: keeps its id over all tries.
+            patience_s: how long to try.
+        """
+        step = chunk.step(self._settings.key_prefix, self._settings.caps, chunk.at_ms)
         try:
             with queue_errors(self._settings):
-                await self._insist(step)
+                await self._insist(step, patience_s)
         except (QueueFull, QueueUnavailable) as error:
             self._note(str(error))
             raise
         self._note("")
 
-    async def _insist(self, step: Step[str]) -> None:
+    async def _insist(self, step: Step[str], patience_s: float) -> None:
         try:
-            async with asyncio.timeout(self._settings.redis_timeout_s):
+            async with asyncio.timeout(patience_s):
                 while True:
                     try:
                         await run_async(self._client, step)
@@ -61,12 +73,12 @@ class QueueStore:
                     else:
                         return
         except TimeoutError:
-            raise RedisTimeoutError(f"no answer within {self._settings.redis_timeout_s:g} s") from None
+            raise RedisTimeoutError(f"no answer within {patience_s:g} s") from None
 
     def _note(self, trouble: str) -> None:
         """Say once when appends begin to fail, and once when they succeed again."""
         if trouble and not self._trouble:
-            self._log.warning("appends_refused", reason=trouble, next="requests are answered 503 until it is over")
+            self._log.warning("appends_refused", reason=trouble, next=self._next)
         elif self._trouble and not trouble:
             self._log.info("appends_taken_again")
         self._trouble = trouble
