@@ -87,6 +87,7 @@ class Resender:
         self._settings = settings
         self._spill = spill
         self._ended = threading.Event()
+        self._alone_until: dict[str, float] = {}
         self._log = get_logger()
         self._thread = threading.Thread(target=self._run, name="forwarder-resender", daemon=True)
 
@@ -107,8 +108,11 @@ class Resender:
                     self._ended.wait(LOOK_S)
 
     def _resent(self, handover: Handover) -> bool:
+        """Append a little; whether to go on at once. Who refuses keeps nobody else waiting."""
+        now = time.monotonic()
+        without = sorted(name for name, until in self._alone_until.items() if until > now)
         try:
-            handed = resend(self._spill, handover, self._settings.caps)
+            handed = resend(self._spill, handover, self._settings.caps, without=without)
         except ForwarderError as error:
             self._log.warning("spill_unavailable", reason=str(error))
             handed = Handed()
@@ -117,4 +121,5 @@ class Resender:
             handed = Handed()
         if handed.stored:
             self._log.info("resent", events=sum(chunk.members.count for chunk in handed.stored))
-        return bool(handed.stored)
+        self._alone_until |= {chunk.destination: now + ALONE_S for chunk in handed.refused}
+        return bool(handed.stored or handed.refused) and not handed.away

@@ -339,6 +339,7 @@ def test_with_the_spill_on_a_full_queue_is_no_trouble_for_callers(start_rig: Sta
             assert ingest.post(events).status_code == 202
         assert rig.books()["accepted"] == 10
         rig.start_worker()
+        assert eventually(lambda: rig.books()["delivered"] == 30)
         rig.assert_everything_arrived(30)
 
 
