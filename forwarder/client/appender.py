@@ -73,8 +73,9 @@ class Appender:
 
     def untold(self) -> dict[tuple[str, str], int]:
         """Drops that the ledger has not been told, at the end; they are no longer to be told."""
-        counts = self._drops.untold()
-        reports, self._reports = self._reports, []
+        with self._desk.lock:
+            counts = self._drops.untold()
+            reports, self._reports = self._reports, []
         for destination, reasons, _ in reports:
             for reason, events in reasons.items():
                 counts[destination, reason] = counts.get((destination, reason), 0) + events
@@ -168,16 +169,17 @@ class Appender:
         return bool(handed.stored)
 
     def _report_drops(self) -> None:
-        for (destination, reason), events in self._drops.untold().items():
-            self._reports.append((destination, {reason: events}, secrets.token_hex(12)))
+        with self._desk.lock:  # nobody must find them in neither place
+            for (destination, reason), events in self._drops.untold().items():
+                self._reports.append((destination, {reason: events}, secrets.token_hex(12)))
         while self._reports and time.monotonic() >= self._report_at:
             destination, reasons, name = self._reports[0]
             if trouble := self._handover.count_drops(destination, reasons, name):
                 self._report_at = time.monotonic() + REPORT_AGAIN_S  # if Redis is away, the next append finds out
                 self._warn(trouble)
                 return
-            self._reports = self._reports[1:]
             with self._desk.lock:
+                self._reports = self._reports[1:]
                 self._desk.changed.notify_all()
 
     def _learn(self, handed: Handed) -> None:
