@@ -48,11 +48,15 @@ format: $(VENV)/.dev ## let ruff write the layout
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/.dev ## measure us and the floors side by side
+$(VENV)/.bench: $(VENV)/.dev
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@touch $@
+
+bench: $(VENV)/.bench ## measure us, the floors and others' clients side by side
 	@$(BIN)/python -m tests.benchmarks
 
 lock: ## pin the newest versions that pyproject.toml allows
-	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet -e '.[dev]'
+	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet -e '.[dev,bench]'
 	@{ echo "# Pinned versions of everything in pyproject.toml; written by make lock."; \
 	   $(VENV)-lock/bin/pip freeze --exclude-editable; } > constraints.txt
 	@rm -rf $(VENV)-lock

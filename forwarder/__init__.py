@@ -4,7 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from forwarder.client import AsyncFeedbackClient, Drop, FeedbackClient, FlushResult
+    from forwarder.client import (
+        AsyncFeedbackClient,
+        Drop,
+        FeedbackClient,
+        FeedbackResponse,
+        FlushResult,
+        trace_id_from,
+    )
     from forwarder.errors import ForwarderError, InvalidFeedback, InvalidSettings, QueueFull, QueueUnavailable
     from forwarder.settings import Settings, load_settings
 
@@ -12,6 +19,7 @@ __all__ = [
     "AsyncFeedbackClient",
     "Drop",
     "FeedbackClient",
+    "FeedbackResponse",
     "FlushResult",
     "ForwarderError",
     "InvalidFeedback",
@@ -20,10 +28,12 @@ __all__ = [
     "QueueUnavailable",
     "Settings",
     "load_settings",
+    "trace_id_from",
 ]
 
+_OF_THE_CLIENT = ("AsyncFeedbackClient", "Drop", "FeedbackClient", "FeedbackResponse", "FlushResult", "trace_id_from")
 _ROOMS = {
-    **dict.fromkeys(("AsyncFeedbackClient", "Drop", "FeedbackClient", "FlushResult"), "client"),
+    **dict.fromkeys(_OF_THE_CLIENT, "client"),
     **dict.fromkeys(("Settings", "load_settings"), "settings"),
 }
 

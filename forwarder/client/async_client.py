@@ -5,12 +5,13 @@ and go, and what has to wait (a direct append, a flush) waits in a thread of the
 """
 
 import asyncio
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from forwarder.client.client import FLUSH_S, FeedbackClient
 from forwarder.client.outcome import FlushResult
+from forwarder.client.resource import AsyncFeedback
 
 if TYPE_CHECKING:  # as in `client`
     from forwarder.client.courier import Overflow
@@ -60,6 +61,7 @@ class AsyncFeedbackClient:
             settings=settings,
         )
         self._waits = mode == "direct" or overflow == "block"
+        self.feedback = AsyncFeedback(self.send_all)
 
     async def __aenter__(self) -> Self:
         return self
@@ -109,6 +111,12 @@ class AsyncFeedbackClient:
                 sent += await self._send_chunk(chunk, destination)
                 chunk = []
         return sent + await self._send_chunk(chunk, destination)
+
+    async def send_all(self, events: Sequence[dict[str, Any]], *, destination: str | None = None) -> bool:
+        """Send many events, or none when one of them breaks the model; see `FeedbackClient.send_all`."""
+        if self._waits:
+            return await asyncio.to_thread(self._client.send_all, events, destination=destination)
+        return self._client.send_all(events, destination=destination)
 
     async def flush(self, timeout_s: float = FLUSH_S) -> FlushResult:
         """Wait until everything that was sent is in Redis or in the spill file; see `FeedbackClient.flush`."""

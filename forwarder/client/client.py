@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from forwarder.client.event import EventWriter
 from forwarder.client.outcome import FlushResult
+from forwarder.client.resource import Feedback
 from forwarder.errors import InvalidFeedback, UsageError
 
 if TYPE_CHECKING:  # imported when the first client is made: `import forwarder` stays quick
@@ -48,6 +49,9 @@ class FeedbackClient:
         on_drop: called with a `Drop` whenever events are lost, in the thread that finds it out.
         settings: FORWARDER_* variables when not given.
 
+    Attributes:
+        feedback: the calls of the official SDK, `create` and `bulk_create`.
+
     Raises:
         InvalidSettings: a variable is wrong, or the destination is not configured.
         UsageError: arguments that do not fit together.
@@ -81,6 +85,7 @@ class FeedbackClient:
         self._writer = EventWriter(self._settings.limits)
         self._write = self._writer.write
         self._known = {destination}
+        self.feedback = Feedback(self.send_all)
         self._way: Courier | Direct
         if mode == "direct":
             self._way = _direct()(self._settings, source=source, durability=durability)
@@ -159,6 +164,24 @@ class FeedbackClient:
         """
         to = self._destination if destination is None else self._checked(destination)
         return self._way.send_many(to, self._written(to, events))
+
+    def send_all(self, events: Iterable[dict[str, Any]], *, destination: str | None = None) -> bool:
+        """Send many events, or none when one of them breaks the model; whether they were sent.
+
+            >>> client.send_all([{"trace_id": "trace-1", "value": 1}, {"trace_id": "trace-2", "value": -1}])
+            True
+
+        Raises:
+            InvalidFeedback: an event breaks the model; nothing was sent. Not with `on_invalid="log"`.
+            InvalidSettings, QueueFull, QueueUnavailable: as `send`.
+        """
+        to = self._destination if destination is None else self._checked(destination)
+        given = list(events)
+        written = list(self._written(to, given))
+        if len(written) < len(given):
+            return False
+        self._way.send_many(to, written)
+        return True
 
     def flush(self, timeout_s: float = FLUSH_S) -> FlushResult:
         """Wait until everything that was sent is in Redis or in the spill file; answers what became of it.

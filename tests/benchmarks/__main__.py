@@ -22,7 +22,8 @@ from forwarder.paths import DataDir
 from forwarder.queue.connection import Client, connect
 from forwarder.queue.keys import Keys
 from forwarder.settings import Settings, load_settings
-from tests.benchmarks import floors
+from tests.benchmarks import floors, producers
+from tests.benchmarks.senders import senders
 
 EVENTS = 2_000_000
 BATCH = 500
@@ -106,6 +107,17 @@ def delivery(settings: Settings, body: bytes) -> list[Figure]:
     return figures
 
 
+def producing(settings: Settings) -> list[Table]:
+    """What producers pay: per call, beside other clients; and a million events from eight threads."""
+    with sink(0) as url:
+        variables = {"FORWARDER_REDIS_URL": "embedded", "FORWARDER_DATA_DIR": str(settings.data_dir)}
+        calls = senders(url, os.environ | variables)
+    table = Table("producer", "wanted", "measured", title="")
+    for finding in producers.threads():
+        table.add_row(finding.case, finding.wanted, finding.measured)
+    return [calls, table]
+
+
 def _run(work: Callable[[], Coroutine[None, None, None]]) -> None:
     uvloop.run(work())
 
@@ -129,8 +141,10 @@ def main() -> None:
             table.add_row(
                 figure.case, f"{EVENTS / figure.wall_s:,.0f}", f"{figure.cpu_per_million:.2f}", f"{figure.rss_mb:.0f}"
             )
+        console.print(table)
+        for table in producing(settings):
+            console.print(table)
         server.stop()
-    console.print(table)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from forwarder.client import FeedbackClient, async_client, client
+from forwarder.client import FeedbackClient, async_client, client, resource, trace
 from tests.support.rig import Rig
 
 
@@ -19,7 +19,7 @@ def sender(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[FeedbackClient
     sender.close()
 
 
-@pytest.mark.parametrize(("module", "fewest"), [(client, 10), (async_client, 4)])
+@pytest.mark.parametrize(("module", "fewest"), [(client, 11), (async_client, 4), (resource, 3), (trace, 1)])
 def test_examples(sender: FeedbackClient, module: ModuleType, fewest: int) -> None:
     result = doctest.testmod(module, extraglobs={"client": sender})
     assert result.failed == 0
