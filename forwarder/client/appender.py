@@ -21,6 +21,8 @@ from forwarder.spill.resend import resend
 
 IDLE_S: Final = 1.0
 """After so long without events the threads sleep until one comes."""
+REPORT_AGAIN_S: Final = 0.5
+"""After so long the ledger is told again of drops."""
 SHORT_REST_S: Final = 0.01
 """While somebody waits for a flush."""
 
@@ -45,6 +47,7 @@ class Appender:
         self._drops = drops
         self._caps = caps
         self._reports: list[tuple[str, dict[str, int], str]] = []
+        self._report_at = 0.0
         self._busy_at = time.monotonic()
         self._warned_at = -LOG_EVERY_S
 
@@ -69,9 +72,11 @@ class Appender:
         return bool(self._reports)
 
     def untold(self) -> dict[tuple[str, str], int]:
-        """Drops that the ledger has not been told, at the end."""
-        counts = self._drops.untold()
-        for destination, reasons, _ in self._reports:
+        """Drops that the ledger has not been told, at the end; they are no longer to be told."""
+        with self._desk.lock:
+            counts = self._drops.untold()
+            reports, self._reports = self._reports, []
+        for destination, reasons, _ in reports:
             for reason, events in reasons.items():
                 counts[destination, reason] = counts.get((destination, reason), 0) + events
         return counts
@@ -95,9 +100,9 @@ class Appender:
         except BaseException:
             self._put_down(flight, Handed(unanswered=flight.chunks))
             raise
+        self._learn(handed)
         if self._put_down(flight, handed) and self._spill is not None:
             self._spill.done(handed.stored)
-        self._learn(handed)
         return True
 
     def _take(self) -> Flight | None:
@@ -164,15 +169,17 @@ class Appender:
         return bool(handed.stored)
 
     def _report_drops(self) -> None:
-        for (destination, reason), events in self._drops.untold().items():
-            self._reports.append((destination, {reason: events}, secrets.token_hex(12)))
-        while self._reports:
+        with self._desk.lock:  # nobody must find them in neither place
+            for (destination, reason), events in self._drops.untold().items():
+                self._reports.append((destination, {reason: events}, secrets.token_hex(12)))
+        while self._reports and time.monotonic() >= self._report_at:
             destination, reasons, name = self._reports[0]
             if trouble := self._handover.count_drops(destination, reasons, name):
-                self._struck(AWAY, trouble)
+                self._report_at = time.monotonic() + REPORT_AGAIN_S  # if Redis is away, the next append finds out
+                self._warn(trouble)
                 return
-            self._reports.pop(0)
             with self._desk.lock:
+                self._reports = self._reports[1:]
                 self._desk.changed.notify_all()
 
     def _learn(self, handed: Handed) -> None:
