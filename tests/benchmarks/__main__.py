@@ -24,6 +24,7 @@ from forwarder.queue.keys import Keys
 from forwarder.settings import Settings, load_settings
 from tests.benchmarks import floors, producers
 from tests.benchmarks.senders import senders
+from tests.benchmarks.serving import serving_table
 
 EVENTS = 2_000_000
 BATCH = 500
@@ -118,6 +119,13 @@ def producing(settings: Settings) -> list[Table]:
     return [calls, table]
 
 
+def _serving(settings: Settings) -> Table:
+    """What the HTTP ingest costs."""
+    variables = {"FORWARDER_REDIS_URL": "embedded", "FORWARDER_DATA_DIR": str(settings.data_dir)}
+    variables |= {"FORWARDER_BACKLOG_MAX_EVENTS": "1000000000", "FORWARDER_LOG_LEVEL": "warning"}
+    return serving_table(os.environ | variables)
+
+
 def _run(work: Callable[[], Coroutine[None, None, None]]) -> None:
     uvloop.run(work())
 
@@ -142,7 +150,7 @@ def main() -> None:
                 figure.case, f"{EVENTS / figure.wall_s:,.0f}", f"{figure.cpu_per_million:.2f}", f"{figure.rss_mb:.0f}"
             )
         console.print(table)
-        for table in producing(settings):
+        for table in (*producing(settings), _serving(settings)):
             console.print(table)
         server.stop()
 

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from forwarder.errors import ForwarderError
 from forwarder.settings import Settings
-from tests.benchmarks import floors, producers
+from tests.benchmarks import floors, producers, serving_killed
 from tests.benchmarks.finding import Finding
 from tests.support.rig import QUICK, Rig
 from tests.support.waiting import eventually
@@ -213,6 +213,7 @@ CASES: dict[str, Callable[[], Iterator[Finding]]] = {
     "killed": killed,
     "stopped": stopped,
     **producers.CASES,
+    "ingest": serving_killed.ingest,
 }
 
 
