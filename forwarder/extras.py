@@ -5,7 +5,12 @@ from typing import Final
 
 from forwarder.errors import ForwarderError
 
-EXTRAS: Final = {"cli": ("typer", "rich"), "worker": ("rq", "httpx_aiohttp", "uvloop"), "sandbox": ("aiohttp",)}
+EXTRAS: Final = {
+    "cli": ("typer", "rich"),
+    "worker": ("rq", "httpx_aiohttp", "uvloop"),
+    "sandbox": ("aiohttp",),
+    "zstd": ("zstandard",),
+}
 """A few modules by which each extra of pyproject.toml can be told."""
 
 

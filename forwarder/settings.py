@@ -109,6 +109,14 @@ class Settings(Upstream, BaseSettings):
     poison_after: int = Field(5, ge=4, le=10_000, description="drains that an entry may kill before it is dead")
     lease_ttl_s: float = Field(10, ge=1, le=600, description="silence after which a drain counts as dead")
     shutdown_grace_s: float = Field(10, gt=0, le=3_600, description="for what is in flight when asked to stop")
+    dead_max_age_s: float | None = Field(None, gt=0, description="age at which dead letters are trimmed")
+    dead_max_count: int | None = Field(None, ge=0, description="dead letters beyond which the oldest are trimmed")
+    dead_trim: Literal["export", "purge"] = Field("export", description="write what is trimmed to a file first, or not")
+    dead_export_dir: Path | None = Field(None, description="where to; dead-letters in the data folder when not set")
+    webhook_url: str | None = Field(None, repr=False, description="is told of dead letters, pauses and old backlogs")
+    webhook_secret: SecretStr | None = Field(None, description="signs what is posted there (whsec_… or any text)")
+    notify_quiet_s: float = Field(300, ge=60, description="without dead letters, after which new ones are told")
+    notify_backlog_age_s: float = Field(300, gt=0, description="of the oldest waiting entry, at which it is told")
     sandbox_host: str = Field("127.0.0.1", description="where the sandbox listens")
     sandbox_port: int = Field(8788, ge=0, le=65_535, description="its port; 0 takes a free one")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
@@ -121,10 +129,20 @@ class Settings(Upstream, BaseSettings):
             return url
         raise ValueError("must be `embedded` or begin with redis://, rediss:// or unix://")
 
+    @field_validator("webhook_url")
+    @classmethod
+    def _postable(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "")
+        if url is not None and (parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment):
+            raise ValueError("must be an http:// or https:// URL")
+        return url
+
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":
         if self.retry_max_ms < self.retry_base_ms:
             raise ValueError("FORWARDER_RETRY_MAX_MS must not be below FORWARDER_RETRY_BASE_MS")
+        if self.webhook_url and not self.webhook_secret:
+            raise ValueError("FORWARDER_WEBHOOK_URL needs FORWARDER_WEBHOOK_SECRET, by which it knows that it is us")
         if self.pause_max_s < self.pause_min_s:
             raise ValueError("FORWARDER_PAUSE_MAX_S must not be below FORWARDER_PAUSE_MIN_S")
         for name in self.destinations:
@@ -140,6 +158,12 @@ class Settings(Upstream, BaseSettings):
     def caps(self) -> Caps:
         """What appends are bound by."""
         return Caps(self.backlog_max_events, self.memory_max_percent, self.dedupe_ttl_s)
+
+    @property
+    def secrets(self) -> list[str]:
+        """What must never leave: in no file, log or error."""
+        keys = [self.upstream(name).api_key for name in self.destination_names]
+        return [key.get_secret_value() for key in (*keys, self.webhook_secret) if key is not None]
 
     @property
     def destination_names(self) -> list[str]:
