@@ -65,14 +65,16 @@ class Errands:
         if not self._is_time("run"):
             return
         for destination in self._settings.destination_names:
-            keys = self._keys(destination)
-            for replay_id in replays.running(self._client, keys):
-                if run(self._client, replays.take(keys, replay_id, replays.PROMISED, PROMISE_MS)) == "taken":
-                    longest_s = self._settings.drain_session_s + JOB_S
-                    enqueue(self._jobs, "replay", longest_s, destination=destination, replay_id=replay_id)
-            self._promise(keys, "trim", keys.trimming, lambda: is_due(self._client, keys, self._retention))
-            if self._settings.webhook_url:
-                self._promise(keys, "notify", keys.posting, lambda: self._has_post(keys))
+            self._see_to(self._keys(destination))
+
+    def _see_to(self, keys: Keys) -> None:
+        for replay_id in replays.running(self._client, keys):
+            if run(self._client, replays.take(keys, replay_id, replays.PROMISED, PROMISE_MS)) == "taken":
+                longest_s = self._settings.drain_session_s + JOB_S
+                enqueue(self._jobs, "replay", longest_s, destination=keys.destination, replay_id=replay_id)
+        self._promise(keys, "trim", keys.trimming, lambda: is_due(self._client, keys, self._retention))
+        if self._settings.webhook_url:
+            self._promise(keys, "notify", keys.posting, lambda: self._has_post(keys))
 
     def _promise(self, keys: Keys, function: str, name: str, due: Callable[[], bool]) -> None:
         """One job at a time: the promise runs out when none comes."""

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from forwarder.queue.connection import Client
 from forwarder.queue.keys import Keys
-from forwarder.queue.scripts import Step
+from forwarder.queue.scripts import Argument, Step
 
 KINDS: Final = ("dead_letters", "paused", "resumed", "backlog")
 
@@ -50,7 +50,7 @@ def notice(
         backlog_age_ms: of the oldest entry, at which it is told.
         posted: whether notices go to the outbox too.
     """
-    args = [keys.destination, int(paused), reason, quiet_ms, backlog_age_ms, int(posted)]
+    args: list[Argument] = [keys.destination, int(paused), reason, quiet_ms, backlog_age_ms, int(posted)]
     step_keys = [keys.notices, keys.ledger, keys.events, keys.outbox]
     return Step("notice", step_keys, args, lambda reply: [_decode(one) for one in reply])
 

@@ -65,7 +65,8 @@ class Turned:
     """What a page did.
 
     Attributes:
-        what: `moved`, `full`, `lost` (somebody else runs it), or the state of a replay that is over.
+        what: `moved`, `full`, `stale` (the cursor is elsewhere), `lost` (somebody else runs it), or the state of one
+            that is over.
         progress: the fields of the record that a page changes.
     """
 

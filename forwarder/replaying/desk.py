@@ -25,7 +25,7 @@ from forwarder.replaying.run import Run, Site
 from forwarder.settings import Settings
 from forwarder.times import shown_moment
 
-_ID: Final = re.compile(r"[0-9a-f]{12}")
+REPLAY_ID: Final = re.compile(r"[0-9a-f]{12}")
 SHOWN: Final = 20
 """Replays that are listed."""
 
@@ -147,7 +147,7 @@ class Desk:
         Raises:
             ForwarderError: nothing is known of it.
         """
-        record = replays.get(self.client, self.keys, replay_id) if _ID.fullmatch(replay_id) else None
+        record = replays.get(self.client, self.keys, replay_id) if REPLAY_ID.fullmatch(replay_id) else None
         if record is None:
             raise ForwarderError(f"there is no replay {replay_id}: `forwarder replay status` lists those there are")
         record = self._with_outcomes(record)

@@ -93,9 +93,11 @@ class Run:
             self._held = self._page_again()
         page, last = self._held or self._next_page()
         self._held = (page, last)
-        if not self._moved(page):
-            return FULL_WAIT_S if self.record.active else 0.0
-        self._held = None
+        moved = self._moved(page)
+        if not self.full:
+            self._held = None
+        if not moved:
+            return FULL_WAIT_S if self.full else 0.0
         self._move_on(last=last)
         return 0.0
 
@@ -167,9 +169,9 @@ class Run:
         if site.elsewhere and (page.events or self.record.sending) and not self._handed_over(page):
             return False
         cap = None if site.elsewhere else site.backlog_max
-        self._learn(replay_pages.move(site.keys, self.record, page, ttl_ms=site.lease_ms, backlog_max=cap))
-        self.record = replace(self.record, sending="")
-        return self.record.active and not self.full
+        moved = self._learn(replay_pages.move(site.keys, self.record, page, ttl_ms=site.lease_ms, backlog_max=cap))
+        self.record = replace(self.record, sending="", examples=page.examples or self.record.examples)
+        return moved
 
     def _handed_over(self, page: Page) -> bool:
         site, record = self._site, self.record
@@ -216,14 +218,17 @@ class Run:
         self._learn(step)
         self.full = full
 
-    def _learn(self, step: Step[Turned]) -> None:
+    def _learn(self, step: Step[Turned]) -> bool:
         self._kept_at = time.monotonic()
         turned = run(self._site.client, step)
         self.full = turned.what == "full"
-        state = turned.what if turned.what not in ("moved", "full") else self.record.state
+        state = self.record.state if turned.what in ("moved", "full", "stale") else turned.what
         if self._site.elsewhere:
             turned.progress.update(delivered=self.record.delivered, died=self.record.died)
         self.record = replace(self.record, state=state, **turned.progress)
+        if turned.what == "stale":
+            self._letters = self._judged()
+        return turned.what == "moved"
 
     def _turn_into(self, state: str, note: str = "", **fields: int) -> None:
         record = self.record

@@ -15,7 +15,8 @@
 -- replays (this one included), and per letter: id, body.
 --
 -- Returns {what happened, and the fields in SHOWN}: 'moved' | 'full' when the backlog is at its cap | 'lost' when
--- somebody else runs it | its state when it is over.
+-- somebody else runs it | 'stale' when its
+-- cursor is neither before nor behind the page | its state when it is over.
 local SHOWN = {'cursor', 'seen', 'matched', 'moved', 'kept', 'spent', 'gone', 'delivered', 'died'}
 local record = redis.call('HMGET', KEYS[4], 'holder', 'cursor', 'state')
 
@@ -31,7 +32,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('HSET', KEYS[4], 'lease', string.format('%d', now + ARGV[3]), 'updated', string.format('%d', now))
 redis.call('PEXPIRE', KEYS[4], ARGV[4])
-if record[2] ~= ARGV[5] then return answer('moved') end -- this page was done before
+if record[2] ~= ARGV[5] then return answer(record[2] == ARGV[6] and 'moved' or 'stale') end
 
 local here, at = ARGV[7] ~= '', 14
 local moved, gone = 0, 0
