@@ -10,6 +10,7 @@ EXTRAS: Final = {
     "worker": ("rq", "httpx_aiohttp", "uvloop"),
     "sandbox": ("aiohttp",),
     "ingest": ("uvicorn", "httptools", "uvloop", "prometheus_client"),
+    "zstd": ("zstandard",),
 }
 """A few modules by which each extra of pyproject.toml can be told."""
 

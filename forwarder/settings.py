@@ -122,6 +122,14 @@ class Settings(Upstream, IngestSettings, ProducerSettings, BaseSettings):
     poison_after: int = Field(5, ge=4, le=10_000, description="drains that an entry may kill before it is dead")
     lease_ttl_s: float = Field(10, ge=1, le=600, description="silence after which a drain counts as dead")
     shutdown_grace_s: float = Field(10, gt=0, le=3_600, description="for what is in flight when asked to stop")
+    dead_max_age_s: float | None = Field(None, gt=0, description="age at which dead letters are trimmed")
+    dead_max_count: int | None = Field(None, ge=0, description="dead letters beyond which the oldest are trimmed")
+    dead_trim: Literal["export", "purge"] = Field("export", description="write what is trimmed to a file first, or not")
+    dead_export_dir: Path | None = Field(None, description="where to; dead-letters in the data folder when not set")
+    webhook_url: str | None = Field(None, repr=False, description="is told of dead letters, pauses and old backlogs")
+    webhook_secret: SecretStr | None = Field(None, description="signs what is posted there (whsec_… or any text)")
+    notify_quiet_s: float = Field(300, ge=60, description="without dead letters, after which new ones are told")
+    notify_backlog_age_s: float = Field(300, gt=0, description="of the oldest waiting entry, at which it is told")
     sandbox_host: str = Field("127.0.0.1", description="where the sandbox listens")
     sandbox_port: int = Field(8788, ge=0, le=65_535, description="its port; 0 takes a free one")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
@@ -134,8 +142,18 @@ class Settings(Upstream, IngestSettings, ProducerSettings, BaseSettings):
             return url
         raise ValueError("must be `embedded` or begin with redis://, rediss:// or unix://")
 
+    @field_validator("webhook_url")
+    @classmethod
+    def _postable(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "")
+        if url is not None and (parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment):
+            raise ValueError("must be an http:// or https:// URL")
+        return url
+
     @model_validator(mode="after")
     def _destinations_are_right(self) -> Self:
+        if self.webhook_url and not self.webhook_secret:
+            raise ValueError("FORWARDER_WEBHOOK_URL needs FORWARDER_WEBHOOK_SECRET, by which it knows that it is us")
         for name in self.destinations:
             self.upstream(name)
         if self.ingest_spill and not self.spill_max_bytes:
@@ -162,6 +180,12 @@ class Settings(Upstream, IngestSettings, ProducerSettings, BaseSettings):
     def spill_file(self) -> Path | None:
         """Where chunks wait that Redis does not take; None when there is to be no such file."""
         return (self.spill_path or DataDir(self.data_dir).spill) if self.spill_max_bytes else None
+
+    @property
+    def secrets(self) -> list[str]:
+        """What must never leave: in no file, log or error."""
+        keys = [self.upstream(name).api_key for name in self.destination_names]
+        return [key.get_secret_value() for key in (*keys, self.webhook_secret) if key is not None]
 
     @property
     def destination_names(self) -> list[str]:

@@ -1,23 +1,36 @@
-"""The job functions that RQ calls: a few lines each, and listed in `rq_classes.ALLOWED`."""
+"""The job functions that RQ calls: a few lines each, and listed in `rq_classes.ALLOWED`.
 
+Whoever can write to RQ's keys chooses their arguments, which become keys in Redis: each is checked here.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
 import uvloop
 from rq import get_current_job
 
+from forwarder.dead import retention
+from forwarder.errors import ForwarderError
 from forwarder.log import configure_logging, get_logger
+from forwarder.queue import notices
 from forwarder.queue.connection import connect, control_url
-from forwarder.queue.keys import SLOTS
+from forwarder.queue.keys import SLOTS, Keys
 from forwarder.queue.lease import new_token
+from forwarder.replaying.desk import REPLAY_ID, Desk
 from forwarder.settings import Settings, load_settings
 from workers import drain as story
+from workers import webhook
+from workers.replays import replay_session
 from workers.rq_classes import FeedbackQueue
 from workers.session import Session
-from workers.stop import stop_on_signals
+from workers.stop import STOP, stop_on_signals
 from workers.sweep import Sweep
 
 SHOWN_MAX_LENGTH: Final = 80
+TRIM_MS: Final = 60_000
+"""Life of the claim on trimming, renewed with each page."""
 
 
 def drain(destination: str, slot: int) -> str:
@@ -30,34 +43,108 @@ def drain(destination: str, slot: int) -> str:
     Returns:
         Why the session ended, for `rq info`.
     """
-    stop_on_signals()
-    token = new_token()
-    settings = load_settings()
-    if flaw := _flaw(settings, destination, slot):
-        configure_logging(settings)
-        job = get_current_job()
-        get_logger().error("job_refused", job=job and job.id, reason=flaw)
-        return f"refused: {flaw}"
-    configure_logging(settings, destination=destination, drain=token)
-    sweep = Sweep(settings, connect(settings), FeedbackQueue(connection=connect(settings, control_url(settings))))
+    settings, token = _begun(), new_token()
+    if flaw := _flaw(settings, destination) or _flaw_of_slot(slot):
+        return _refused(flaw)
+    with _logging(settings, destination=destination, drain=token):
+        sweep = _sweep(settings)
 
-    async def run() -> str:
-        session = Session(destination, slot, token, settings.drain_idle_s, settings.drain_session_s)
-        await story.drain(settings, session, sweep)
-        return session.reason
+        async def run() -> str:
+            session = Session(destination, slot, token, settings.drain_idle_s, settings.drain_session_s)
+            await story.drain(settings, session, sweep)
+            return session.reason
 
-    try:
         return uvloop.run(run())
+
+
+def replay(destination: str, replay_id: str) -> str:
+    """Go on with a replay in the background for one session.
+
+    Args:
+        destination: whose letters return.
+        replay_id: which.
+    """
+    settings = _begun()
+    if flaw := _flaw(settings, destination) or _flaw_of_replay(replay_id):
+        return _refused(flaw)
+    with _logging(settings, destination=destination):
+        desk = Desk(connect(settings), settings, destination)
+        return replay_session(desk, replay_id, _sweep(settings), settings.drain_session_s)
+
+
+def trim(destination: str) -> str:
+    """Trim a destination's dead letters to what is to be kept."""
+    settings = _begun()
+    if flaw := _flaw(settings, destination):
+        return _refused(flaw)
+    with _logging(settings, destination=destination):
+        client, keys = connect(settings), Keys(destination, prefix=settings.key_prefix)
+
+        def go_on() -> bool:
+            notices.renew(client, keys.trimming, TRIM_MS)
+            return not STOP.is_set()
+
+        try:
+            done = retention.trim(client, keys, retention.retention(settings), go_on)
+        except ForwarderError as error:
+            get_logger().error("not_trimmed", reason=str(error))
+            return "failed"
+        get_logger().warning("trimmed", counts=done.counts, file=str(done.file) if done.file else None)
+        notices.release(client, keys.trimming)
+        return f"trimmed {sum(done.counts.values())}"
+
+
+def notify(destination: str) -> str:
+    """Post what the webhook does not have yet."""
+    settings = _begun()
+    if flaw := _flaw(settings, destination):
+        return _refused(flaw)
+    with _logging(settings, destination=destination):
+        arrived = webhook.post_outbox(settings, connect(settings), Keys(destination, prefix=settings.key_prefix))
+        return f"posted {arrived}"
+
+
+def _begun() -> Settings:
+    stop_on_signals()
+    return load_settings()
+
+
+@contextmanager
+def _logging(settings: Settings, **context: str) -> Iterator[None]:
+    configure_logging(settings, **context)
+    try:
+        yield
     finally:
         structlog.contextvars.clear_contextvars()
 
 
-def _flaw(settings: Settings, destination: object, slot: object) -> str:
-    """What is wrong with the arguments, whoever wrote them: they become keys in Redis. Empty when nothing is."""
+def _sweep(settings: Settings) -> Sweep:
+    return Sweep(settings, connect(settings), FeedbackQueue(connection=connect(settings, control_url(settings))))
+
+
+def _refused(flaw: str) -> str:
+    configure_logging(load_settings())
+    job = get_current_job()
+    get_logger().error("job_refused", job=job and job.id, reason=flaw)
+    return f"refused: {flaw}"
+
+
+def _flaw(settings: Settings, destination: object) -> str:
+    """What is wrong with a destination; empty when nothing is."""
     if not isinstance(destination, str) or destination not in settings.destination_names:
         return f"destination {_shown(destination)} is not configured"
+    return ""
+
+
+def _flaw_of_slot(slot: object) -> str:
     if type(slot) is not int or slot not in range(SLOTS):
         return f"slot {_shown(slot)} is not one of 0 to {SLOTS - 1}"
+    return ""
+
+
+def _flaw_of_replay(replay_id: object) -> str:
+    if not isinstance(replay_id, str) or not REPLAY_ID.fullmatch(replay_id):
+        return f"replay {_shown(replay_id)} is no id"
     return ""
 
 

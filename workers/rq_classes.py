@@ -24,7 +24,7 @@ from rq.serializers import JSONSerializer
 from forwarder.log import get_logger
 
 QUEUE_NAME: Final = "feedback"
-ALLOWED: Final = ("workers.jobs.drain",)
+ALLOWED: Final = ("workers.jobs.drain", "workers.jobs.replay", "workers.jobs.trim", "workers.jobs.notify")
 """The functions that a job may name."""
 DATA_MAX_BYTES: Final = 65_536
 TIME_MAX_S: Final = 1_000_000

@@ -21,13 +21,12 @@ from forwarder.queue.keys import Keys
 from forwarder.queue.pause import end_pause, get_pause
 from forwarder.queue.scripts import run
 from forwarder.settings import Settings
+from workers.enqueue import enqueue
+from workers.errands import Errands
 from workers.rq_classes import FeedbackQueue
 
 BEHIND_MS: Final = 1_000
 """An entry that nobody has read for so long is worth another drain, when a worker is idle."""
-JOB_TTL_S: Final = 300
-"""Life of a job's hash, before a worker begins it and after it ended: what RQ loses is not kept for ever."""
-FAILURE_TTL_S: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +56,7 @@ class Sweep:
         self._client = client
         self._jobs = jobs
         self._turn = list(settings.destination_names)
+        self._errands = Errands(settings, client, jobs)
         self._log = get_logger()
 
     def run(self, *, spare: bool = False) -> dict[str, bytes]:
@@ -70,6 +70,7 @@ class Sweep:
             The streams on which nobody waits, each with its newest id.
         """
         unattended: dict[str, bytes] = {}
+        self._errands.tell()
         if not spare and self.jobs_wait():
             return unattended
         for destination in self._settings.destination_names:
@@ -82,6 +83,7 @@ class Sweep:
                 unattended[self._keys(destination).events] = woken.newest
             elif spare and (further := self._wake_further(destination)) is not None:
                 self._enqueue(Promise(destination, further))
+        self._errands.run()
         return unattended
 
     def try_again(self) -> None:
@@ -148,14 +150,5 @@ class Sweep:
 
     def _enqueue_job(self, promise: Promise) -> None:
         destination, slot = promise.destination, promise.slot
-        self._jobs.enqueue_call(
-            "workers.jobs.drain",
-            kwargs={"destination": destination, "slot": slot},
-            timeout=round(self.longest_s(destination)),
-            ttl=JOB_TTL_S,
-            result_ttl=JOB_TTL_S,
-            failure_ttl=FAILURE_TTL_S,
-            job_id=f"drain-{destination}-{slot}-{lease.new_token()}",
-            description=f"drain {destination}, slot {slot}",
-        )
+        enqueue(self._jobs, "drain", self.longest_s(destination), destination=destination, slot=slot)
         self._log.debug("woke", destination=destination, slot=slot)

@@ -15,54 +15,74 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 _PANEL = "Filters (all that are given must hold)"
 
 
+def _option(help_text: str, *names: str) -> Any:  # noqa: ANN401 - typer's own type is not public
+    return typer.Option(*names, help=help_text, rich_help_panel=_PANEL)
+
+
 def _filters(
     *,
     reason: Annotated[
         list[str] | None,
-        typer.Option(
-            help="rejected, unproven, too_large, exhausted, invalid or poison; may be repeated.", rich_help_panel=_PANEL
-        ),
+        _option("rejected, unproven, too_large, exhausted, invalid or poison; may be repeated."),
     ] = None,
-    status: Annotated[
-        list[str] | None,
-        typer.Option(help="The last answer: 503, 4xx, or none; may be repeated.", rich_help_panel=_PANEL),
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(help="Died at most so long ago (2h, 30m, 7d) or since an ISO time (UTC).", rich_help_panel=_PANEL),
-    ] = None,
-    until: Annotated[str | None, typer.Option(help="Died before; as --since.", rich_help_panel=_PANEL)] = None,
-    trace_id: Annotated[str | None, typer.Option(help="Exactly this trace id.", rich_help_panel=_PANEL)] = None,
-    source: Annotated[str | None, typer.Option(help="Exactly this service.", rich_help_panel=_PANEL)] = None,
-    contains: Annotated[
-        str | None, typer.Option(help="This text is in the body or the error.", rich_help_panel=_PANEL)
-    ] = None,
+    status: Annotated[list[str] | None, _option("The last answer: 503, 4xx, or none; may be repeated.")] = None,
+    since: Annotated[str | None, _option("Died at most so long ago (2h, 30m, 7d) or since an ISO time (UTC).")] = None,
+    until: Annotated[str | None, _option("Died before; as --since.")] = None,
+    accepted_since: Annotated[str | None, _option("First accepted since; as --since.")] = None,
+    accepted_until: Annotated[str | None, _option("First accepted before; as --since.")] = None,
+    trace_id: Annotated[str | None, _option("Exactly this trace id.")] = None,
+    source: Annotated[str | None, _option("Exactly this service.")] = None,
+    batch: Annotated[str | None, _option("Last sent in this batch.")] = None,
+    contains: Annotated[str | None, _option("This text is in the body or the error.")] = None,
+    attempts: Annotated[str | None, _option("Sent so often: 3, 3.., ..3 or 1..3.")] = None,
+    replays: Annotated[str | None, _option("Replayed so often; as --attempts.")] = None,
+    letter_id: Annotated[list[str] | None, _option("Exactly this letter; may be repeated.", "--id")] = None,
 ) -> Any:  # noqa: ANN401 - a Selection, whose module is imported when it is needed
     """The selection that the options make."""
-    from forwarder.selection import select  # noqa: PLC0415 - `--help` does not need it
+    from forwarder.dead.filters import select  # noqa: PLC0415 - `--help` does not need it
 
     return select(
         now_ms=time.time_ns() // 1_000_000,
+        ids=letter_id or (),
         reasons=reason or (),
         statuses=status or (),
         since=since,
         until=until,
+        accepted_since=accepted_since,
+        accepted_until=accepted_until,
         trace_id=trace_id,
         source=source,
+        batch=batch,
         contains=contains,
+        attempts=attempts,
+        replays=replays,
     )
 
 
-def with_filters(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command all filters as options, and hand it what they select as its argument `selection`."""
-    filters = inspect.signature(_filters).parameters
-    own = [option for option in inspect.signature(command).parameters.values() if option.name != "selection"]
+def with_options(maker: Callable[..., Any], argument: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of another function, and hand it what that makes of them as one argument.
 
-    @functools.wraps(command)
-    def filtered(**options: Any) -> None:  # noqa: ANN401 - whatever the options' types are
-        selection = _filters(**{name: options.pop(name) for name in filters})
-        command(selection=selection, **options)
+    Args:
+        maker: has the options as its keyword arguments.
+        argument: the command's name for what it makes.
+    """
+    options = inspect.signature(maker).parameters
 
-    shown = [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in (*own, *filters.values())]
-    filtered.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]  # what typer reads
-    return filtered
+    def wrapped(command: Callable[..., None]) -> Callable[..., None]:
+        signature = getattr(command, "__signature__", None) or inspect.signature(command)
+        own = [option for option in signature.parameters.values() if option.name != argument]
+
+        @functools.wraps(command)
+        def filtered(**given: Any) -> None:  # noqa: ANN401 - whatever the options' types are
+            made = maker(**{name: given.pop(name) for name in options})
+            command(**{argument: made}, **given)
+
+        shown = [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in (*own, *options.values())]
+        filtered.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]  # what typer reads
+        return filtered
+
+    return wrapped
+
+
+with_filters = with_options(_filters, "selection")
+"""All filters as options; what they select comes as the argument `selection`."""

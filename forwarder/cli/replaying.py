@@ -1,117 +1,199 @@
-"""What `replay` and `dead-letters purge` do: ask, show progress, and give an exact account however it ends."""
+"""What `replay` does: ask, run or have it run, show progress, and give an exact account however it ends."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+import contextlib
+import getpass
+import socket
+import time
+from dataclasses import dataclass
 
 import typer
 
-from forwarder import replay as moving
+from forwarder.cli.asking import ask
 from forwarder.cli.boundary import FAILED, say
 from forwarder.cli.context import Queue, open_queue
 from forwarder.cli.interrupts import Interrupts
 from forwarder.cli.output import is_attended, json_out, line
-from forwarder.cli.progress import progress
-from forwarder.errors import ForwarderError, UsageError
+from forwarder.cli.replay_bar import replay_bar
+from forwarder.cli.replay_view import as_json_object, report, report_rehearsal
+from forwarder.dead.selection import Selection
+from forwarder.errors import ForwarderError
 from forwarder.feedback import codec
-from forwarder.queue import dead_letters
 from forwarder.queue.connection import queue_errors
-from forwarder.queue.keys import Keys
-from forwarder.replay import Plan, Tally
-from forwarder.selection import Selection
+from forwarder.queue.replays import Record
+from forwarder.replaying.desk import Desk
+from forwarder.replaying.plan import Plan, digest_of, parse_edits
+from forwarder.replaying.rehearsal import Rehearsal
+from forwarder.replaying.rehearsal import rehearse as rehearsing
+from forwarder.replaying.run import Run
+from forwarder.replaying.trace_ids import read_trace_ids
+from forwarder.times import shown_moment
+
+WAY_ON = "nothing is lost or doubled; the same command goes on"
+SLICE_S = 0.5
+OUTCOME_LOOK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """One run over the dead letters of a destination, and how it is accounted for.
+class Asked:
+    """The options of `replay`, as they were typed; see `forwarder.replaying.plan.Plan`."""
 
-    Attributes:
-        verb: what is done to a letter, as a past participle.
-        tally: how far it has come.
-        expected: how many letters there are to move, where that was counted.
-        dry: whether nothing is really moved.
-        as_json: how the account is printed.
-    """
+    destination: str
+    selection: Selection
+    rate: float | None
+    limit: int | None
+    canary: int
+    max_replays: int | None
+    edits: tuple[str, ...]
+    unset: tuple[str, ...]
+    map_trace_id: str | None
+    to: str
 
-    verb: str
-    tally: Tally
-    expected: int | None
-    dry: bool
-    as_json: bool
+    def plan(self, trace_ids: dict[str, str]) -> Plan:
+        """The plan that they make."""
+        return Plan(
+            self.selection,
+            parse_edits(self.edits, self.unset),
+            trace_ids=digest_of(trace_ids),
+            to="" if self.to == self.destination else self.to,
+            limit=self.limit,
+            rate=self.rate,
+            canary=self.canary,
+            max_replays=self.max_replays,
+        )
 
 
-def replay(plan: Plan, destination: str, *, yes: bool, as_json: bool) -> None:
-    """Move letters back onto the queue; exits with 1 when some are no valid event and stay dead."""
+@dataclass(frozen=True, slots=True)
+class _Errand:
+    """What is to be done, checked."""
+
+    desk: Desk
+    plan: Plan
+    trace_ids: dict[str, str]
+
+    def rehearse(self) -> Rehearsal:
+        """Look, and move nothing."""
+        events = codec(self.desk.settings.limits)
+
+        def lookup(wanted: list[str] | tuple[str, ...]) -> list[str | None]:
+            return [self.trace_ids.get(trace_id) for trace_id in wanted]
+
+        return rehearsing(self.desk.client, self.desk.keys, self.plan, events, lookup)  # type: ignore[arg-type]
+
+
+def rehearse(asked: Asked, *, as_json: bool) -> None:
+    """Only look; exits with 1 when some letters are no valid event."""
     with open_queue() as queue:
-        keys, events, tally = queue.keys(destination), codec(queue.settings.limits), Tally()
-        expected = None
-        if is_attended() and not plan.dry_run:
-            dry = moving.replay(queue.client, keys, replace(plan, dry_run=True), events, tally=Tally())
-            expected = max(seen.moved for seen in dry)
-            _ask(f"move {expected:,} dead letters of {destination} back onto the queue?", yes=yes or not expected)
-        with Interrupts() as interrupts:
-            pages = moving.replay(queue.client, keys, plan, events, tally=tally, guard=interrupts.held)
-            verb = "would be moved" if plan.dry_run else "moved"
-            _follow(queue, pages, Run(verb, tally, expected, plan.dry_run, as_json))
-    if tally.kept:
+        found = _errand(queue, asked).rehearse()
+    if as_json:
+        json_out(found.as_json(asked.rate))
+    else:
+        report_rehearsal(found, asked.rate)
+    if found.kept:
         raise typer.Exit(FAILED)
 
 
-def purge(selection: Selection, destination: str, *, everything: bool, yes: bool, as_json: bool) -> None:
-    """Delete letters for good."""
-    if selection.is_everything and not everything:
-        raise UsageError("give a filter, or --all for all of them")
-    if everything and not selection.is_everything:
-        raise UsageError("--all and filters do not go together")
-    if not yes and not is_attended():
-        raise UsageError("deleting for good needs --yes when nobody can be asked")
+def replay(asked: Asked, *, background: bool, wait: bool, yes: bool, as_json: bool) -> None:
+    """Move letters back onto the queue; exits with 1 when some stay dead, or die again while that is awaited."""
     with open_queue() as queue:
-        keys, tally = queue.keys(destination), Tally()
-        expected = _count(queue, keys, selection) if is_attended() else None
-        if expected is not None:
-            _ask(f"delete {expected:,} dead letters of {destination} for good?", yes=yes or not expected)
-        with Interrupts() as interrupts:
-            pages = moving.purge(queue.client, keys, selection, tally=tally, guard=interrupts.held)
-            _follow(queue, pages, Run("purged", tally, expected, dry=False, as_json=as_json))
+        errand, expected = _errand(queue, asked), None
+        if is_attended():
+            expected = errand.rehearse().would_move
+            where = f"onto the queue of {asked.to}" if errand.plan.to else "back onto the queue"
+            ask(f"move {expected:,} dead letters of {asked.destination} {where}?", yes=yes or not expected)
+        record = errand.desk.begin(errand.plan, by=whoever(), trace_ids=errand.trace_ids, background=background)
+        _go(queue, errand.desk, record, expected, wait=wait, as_json=as_json)
 
 
-def _count(queue: Queue, keys: Keys, selection: Selection) -> int:
-    newest = dead_letters.last_id(queue.client, keys)
-    return sum(1 for _ in moving.selected(queue.client, keys, selection, newest))
+def resume(replay_id: str, destination: str, *, background: bool, as_json: bool) -> None:
+    """Go on with a replay."""
+    with open_queue() as queue:
+        desk = _desk(queue, destination)
+        _go(queue, desk, desk.resume(replay_id, background=background), None, wait=False, as_json=as_json)
 
 
-def _ask(question: str, *, yes: bool) -> None:
-    if not yes and not typer.confirm(question, err=True):
-        raise ForwarderError("not confirmed: nothing was done")
+def cancel(replay_id: str, destination: str, *, as_json: bool) -> None:
+    """End a replay."""
+    with open_queue() as queue:
+        record = _desk(queue, destination).cancel(replay_id, whoever())
+    if as_json:
+        json_out(as_json_object(record))
+    else:
+        line(f"replay {record.id} is {record.state}: {record.moved:,} dead letters moved")
 
 
-def _follow(queue: Queue, pages: Iterator[Tally], run: Run) -> None:
-    """Go through all pages; however that ends, say how far it came."""
-    way_on = "nothing is lost or doubled; the same command goes on"
+def whoever() -> str:
+    """Who sits here."""
     try:
-        with queue_errors(queue.settings), progress(run.verb, run.expected, in_bytes=False) as advance:
-            for tally in pages:
-                advance(tally.moved, tally.moved)
-    except KeyboardInterrupt:
-        _report(run)
-        raise KeyboardInterrupt(f"interrupted: {way_on}") from None
-    except ForwarderError as error:
-        _report(run)
-        raise ForwarderError(f"{error}\n{way_on}") from None
-    _report(run)
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"
 
 
-def _report(run: Run) -> None:
-    tally = run.tally
-    if run.as_json:
-        kept = [{"id": letter_id, "problem": problem} for letter_id, problem in tally.examples]
-        account: dict[str, Any] = {"matched": tally.matched, "moved": tally.moved, "gone": tally.gone}
-        json_out({**account, "kept": tally.kept, "kept_examples": kept, "dry_run": run.dry})
+def _errand(queue: Queue, asked: Asked) -> _Errand:
+    desk = _desk(queue, asked.destination)
+    events = codec(queue.settings.limits)
+    trace_ids = read_trace_ids(asked.map_trace_id, events) if asked.map_trace_id else {}
+    plan = asked.plan(trace_ids)
+    desk.check(plan)
+    return _Errand(desk, plan, trace_ids)
+
+
+def _desk(queue: Queue, destination: str) -> Desk:
+    queue.settings.upstream(destination)
+    return Desk(queue.client, queue.settings, destination)
+
+
+def _go(queue: Queue, desk: Desk, record: Record, expected: int | None, *, wait: bool, as_json: bool) -> None:
+    """Run a replay that is ours; one in the background is only named."""
+    if record.background and not wait:
+        if as_json:
+            json_out(as_json_object(record))
+        else:
+            line(f"replay {record.id} runs in the background: forwarder replay status {record.id}")
         return
-    for letter_id, problem in tally.examples:
-        say(f"{letter_id}: {problem}")
-    if tally.kept > len(tally.examples):
-        say(f"… and {tally.kept - len(tally.examples):,} more")
-    notes = [f"{tally.kept:,} are no valid event and stay dead"] if tally.kept else []
-    notes += [f"{tally.gone:,} were gone meanwhile"] if tally.gone else []
-    line(f"{tally.moved:,} of {tally.matched:,} dead letters {run.verb}" + (f" ({', '.join(notes)})" if notes else ""))
+    if record.seen:
+        say(f"going on with replay {record.id}, begun {shown_moment(record.began)}: {record.moved:,} moved so far")
+    followed = _follow(queue, desk, desk.run(record), expected, wait=wait, as_json=as_json)
+    report(followed, as_json=as_json)
+    if followed.kept or followed.state != "done" or (wait and followed.died):
+        raise typer.Exit(FAILED)
+
+
+def _follow(queue: Queue, desk: Desk, run: Run, expected: int | None, *, wait: bool, as_json: bool) -> Record:
+    """Go through it to its end; however that is, say how far it came."""
+    try:
+        with queue_errors(queue.settings), Interrupts() as interrupts, replay_bar(expected) as show:
+            while run.record.active and not run.record.background:
+                with interrupts.held():
+                    wait_s = run.turn()
+                show(run.record)
+                _rest(run, wait_s, interrupts)
+            record = desk.get(run.record.id)
+            while record.active or (wait and record.under_way):
+                time.sleep(OUTCOME_LOOK_S)
+                record = desk.get(record.id)
+                show(record)
+            return record if run.record.state != "lost" else _lost(record)
+    except KeyboardInterrupt:
+        with contextlib.suppress(ForwarderError), queue_errors(queue.settings):
+            if run.record.active:
+                desk.cancel(run.record.id, "Ctrl-C")
+        report(run.record, as_json=as_json)
+        raise KeyboardInterrupt(f"interrupted: {WAY_ON}") from None
+    except ForwarderError as error:
+        report(run.record, as_json=as_json)
+        raise ForwarderError(f"{error}\n{WAY_ON}") from None
+
+
+def _rest(run: Run, wait_s: float, interrupts: Interrupts) -> None:
+    """Wait, and keep the lease meanwhile."""
+    deadline = time.monotonic() + wait_s
+    while run.record.active and (left_s := deadline - time.monotonic()) > 0:
+        time.sleep(min(SLICE_S, left_s))
+        with interrupts.held():
+            run.keep()
+
+
+def _lost(record: Record) -> Record:
+    raise ForwarderError(f"somebody else goes on with replay {record.id}: `forwarder replay status {record.id}`")

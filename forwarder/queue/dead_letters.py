@@ -1,8 +1,9 @@
 """Dead letters: what was refused for good, one event each, and the steps that replay or purge them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from forwarder.queue.connection import Client
 from forwarder.queue.keys import Keys
@@ -15,15 +16,16 @@ PAGE: Final = 500
 REASONS: Final = ("rejected", "unproven", "too_large", "exhausted", "invalid", "poison")
 """`unproven`: of a batch of which nothing was accepted, sent only together with others when the probing ended.
 `poison`: of an entry that was handed out too often without ever being settled."""
+IMPORTS_LIFE_MS: Final = 30 * 86_400_000
+"""How long after the last import it is remembered which letters were imported."""
 LETTER_FIELDS: Final = (
     *("body", "reason", "status", "error", "attempts", "at", "source", "batch", "entry", "replays"),
 )
 """The fields of a letter on the stream, in the order in which the scripts take them."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """One event that was refused for good.
+class DeadLetter(Struct, frozen=True, gc=False):
+    """One event that was refused for good; a struct, because a million of them are made in a few seconds.
 
     Attributes:
         body: the event as it was sent, or the bytes of an entry that holds none.
@@ -82,6 +84,17 @@ class DeadLetter:
         }
 
 
+def count(client: Client, keys: Keys) -> int:
+    """How many letters there are."""
+    return int(client.xlen(keys.dead))
+
+
+def oldest(client: Client, keys: Keys) -> DeadLetter | None:
+    """The oldest letter; None when there is none."""
+    page = _pages(client.xrange(keys.dead, count=1))
+    return page[0] if page else None
+
+
 def scan(client: Client, keys: Keys, *, after: str | None = None, until: str = "+") -> Iterator[DeadLetter]:
     """All letters, oldest first, page by page.
 
@@ -91,8 +104,29 @@ def scan(client: Client, keys: Keys, *, after: str | None = None, until: str = "
         after: begin behind this id.
         until: end with this id; bounds a scan over a stream that grows.
     """
+    for page in scan_pages(client, keys, after=after, until=until):
+        yield from page
+
+
+def scan_pages(client: Client, keys: Keys, *, after: str | None = None, until: str = "+") -> Iterator[list[DeadLetter]]:
+    """The same in pages, none of them empty."""
     start = f"({after}" if after else "-"
     while page := _pages(client.xrange(keys.dead, start, until, count=PAGE)):
+        yield page
+        start = f"({page[-1].id}"
+
+
+def scan_back(client: Client, keys: Keys, *, until: str = "", after: str | None = None) -> Iterator[DeadLetter]:
+    """All letters, newest first, page by page.
+
+    Args:
+        client: of the queue.
+        keys: the partition.
+        until: begin with this id; empty for the newest.
+        after: end behind this id.
+    """
+    start, end = until or "+", f"({after}" if after else "-"
+    while page := _pages(client.xrevrange(keys.dead, start, end, count=PAGE)):
         yield from page
         start = f"({page[-1].id}"
 
@@ -109,17 +143,32 @@ def last_id(client: Client, keys: Keys) -> str | None:
     return page[0].id if page else None
 
 
-def replay(keys: Keys, letters: Sequence[DeadLetter]) -> Step[int]:
-    """Move letters back onto the queue; answers how many were still there to be moved."""
-    args: list[Argument] = []
-    for letter in letters:
-        args += [letter.id or "", letter.body, letter.at_ms, letter.source, letter.replays + 1]
-    return Step("replay", [keys.events, keys.ledger, keys.dead], args, int)
+def purge(keys: Keys, letter_ids: Sequence[str], cause: str = "hand") -> Step[int]:
+    """Delete letters for good; answers how many there were.
+
+    Args:
+        keys: the partition.
+        letter_ids: those that are meant; at most a few thousand.
+        cause: `hand`, or the bound of the retention that they passed: `age` or `count`.
+    """
+    return Step("purge", [keys.ledger, keys.dead], [cause, *letter_ids], int)
 
 
-def purge(keys: Keys, letter_ids: Sequence[str]) -> Step[int]:
-    """Delete letters for good; answers how many there were."""
-    return Step("purge", [keys.ledger, keys.dead], list(letter_ids), int)
+def bury_again(keys: Keys, letters: Sequence[tuple[str, DeadLetter]], *, again: bool) -> Step[tuple[int, int]]:
+    """Bury exported letters, each once.
+
+    Args:
+        keys: the partition.
+        letters: with what identifies each; their ids are those that they had.
+        again: also those that were imported before and are not dead any more.
+
+    Returns:
+        The step, which answers how many were buried and how many passed over.
+    """
+    args: list[Argument] = [IMPORTS_LIFE_MS, int(again), len(letters)]
+    for identity, letter in letters:
+        args += [identity, letter.id or "", *letter.values()]
+    return Step("import", [keys.ledger, keys.dead, keys.imported], args, lambda reply: (reply[0], reply[1]))
 
 
 def _pages(reply: Any) -> list[DeadLetter]:  # noqa: ANN401 - redis-py types a reply as all that any client could get

@@ -2,13 +2,22 @@
 
 | key | type | contents | written by |
 |---|---|---|---|
-| `feedback:{default.0}:events` | stream, group `forwarder` | the queue: `body`, and optionally `source`, `at`, `replays`, `events`; `attempts` and `queued` when put back | producers (XADD, append), replay, settle (what it puts back); deleted by settle |
-| `feedback:{default.0}:dead` | stream | dead letters, one event each, fields of `dead_letters.LETTER_FIELDS` | settle; deleted by replay, purge |
+| `feedback:{default.0}:events` | stream, group `forwarder` | the queue: `body`, and optionally `source`, `at`, `replays`, `events`; `replay` (its id) when replayed; `attempts` and `queued` when put back | producers (XADD, append), replay, settle (what it puts back); deleted by settle |
+| `feedback:{default.0}:dead` | stream | dead letters, one event each, fields of `dead_letters.LETTER_FIELDS` | settle, import; deleted by replay, purge |
 | `feedback:{default.0}:ledger` | hash | the counters of `ledger` | every script, in the step that it counts |
 | `feedback:{default.0}:lease:N` | string with TTL | drain slot N is taken: the holder's token, which is also its consumer's name, or `promised` | wake, lease |
 | `feedback:{default.0}:batches` | hash | per batch in flight, as `TOKEN/ID`: attempts, ambiguous events so far, events, ids of its entries; `TOKEN/` of a drain that ended in order and left entries pending | begin, claim, leave; deleted by settle, claim |
 | `feedback:{default.0}:chunk:ID` | string with TTL | the entry that append ID became, so that a retried append is stored once | append |
 | `feedback:{default.0}:memory` | string with TTL | percentage of maxmemory in use when an append looked last | append |
+| `feedback:{default.0}:replay:ID` | hash with TTL | a replay: fields of `replays.Record`; where its events go to another destination, there too, with `delivered` and `died` alone | replay…; settle counts `delivered`, `died` |
+| `feedback:{default.0}:replay:ID:trace-ids` | hash with TTL | trace ids by those that they replace | replay |
+| `feedback:{default.0}:replays` | sorted set | ids of replays by the time they began (ms) | replay_begin |
+| `feedback:{default.0}:replaying` | hash | by id of each replay that is not over: `DIGEST SINCE UNTIL` of its selection | replay_begin; deleted by replay_turn, replay_take |
+| `feedback:{default.0}:imported` | hash with TTL | ids of letters by what identifies them in an export, so that an export is imported once | import |
+| `feedback:{default.0}:trimming` | string with TTL | somebody trims the dead letters | retention |
+| `feedback:{default.0}:notices` | hash | what was last told of this destination, and when | notice |
+| `feedback:{default.0}:outbox` | hash | notices that the webhook does not have yet, JSON by id | notice; deleted by who posts them |
+| `feedback:{default.0}:posting` | string with TTL | somebody posts the outbox, or is about to | notices |
 | `feedback:{default}:pause` | hash, with TTL unless paused by hand | `reason`, `kind`, `since`, `until` (ms): nobody sends to this destination | pause, flow |
 | `feedback:{default}:flow` | string, JSON, with TTL | what the fleet has learned of the destination: breaker, concurrency limit, size that fits (`flow`) | flow |
 | `feedback:{default}:rate` | hash with TTL | when the next request and the next event may be sent (µs) | rate |
@@ -75,6 +84,49 @@ class Keys:
     def chunk(self, chunk_id: str) -> str:
         """The trace of an append."""
         return self._of_partition(f"chunk:{chunk_id}")
+
+    def replay(self, replay_id: str) -> str:
+        """A replay's state, and the outcomes of its events."""
+        return self._of_partition(f"replay:{replay_id}")
+
+    def trace_ids(self, replay_id: str) -> str:
+        """The trace ids that a replay puts in the place of others."""
+        return self._of_partition(f"replay:{replay_id}:trace-ids")
+
+    @property
+    def replays(self) -> str:
+        """All replays of which something is known."""
+        return self._of_partition("replays")
+
+    @property
+    def replaying(self) -> str:
+        """The replays that are not over."""
+        return self._of_partition("replaying")
+
+    @property
+    def imported(self) -> str:
+        """What was imported."""
+        return self._of_partition("imported")
+
+    @property
+    def trimming(self) -> str:
+        """Who trims the dead letters."""
+        return self._of_partition("trimming")
+
+    @property
+    def notices(self) -> str:
+        """What was told."""
+        return self._of_partition("notices")
+
+    @property
+    def outbox(self) -> str:
+        """What is to be posted to the webhook."""
+        return self._of_partition("outbox")
+
+    @property
+    def posting(self) -> str:
+        """Who posts the outbox."""
+        return self._of_partition("posting")
 
     @property
     def pause(self) -> str:

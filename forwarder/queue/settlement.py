@@ -6,12 +6,16 @@ and deletes the entry and counts all of it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from forwarder.feedback import Members
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.keys import GROUP, Keys
 from forwarder.queue.scripts import Argument, Step
 from forwarder.queue.stream import Entry
+
+FIRST_REPLAY: Final = 5
+"""The place of the first replay's hash in settle.lua's KEYS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,8 @@ def settle(
     args.append(",".join([str(one.entry.claimed) for one in settlements]))
     args.append(",".join([str(one.events) for one in settlements]))
     args += [len(tally) * 2, len(letters), len(pieces), record, int(again)]
+    replays = list(dict.fromkeys([replay for one in settlements if (replay := one.entry.replay)]))
+    args.append(_places(settlements, replays))
     args += [one.entry.id for one in settlements]
     for name, increment in tally.items():
         args += [name, increment]
@@ -71,12 +77,21 @@ def settle(
         args += [index, *letter.values()]
     for index, one, piece in pieces:
         args += [index, piece.count, b"[" + piece.joined + b"]", *_kept(one)]
-    return Step("settle", [keys.events, keys.ledger, keys.dead, keys.batches], args, lambda reply: Settled(*reply))
+    step_keys = [keys.events, keys.ledger, keys.dead, keys.batches, *(keys.replay(replay) for replay in replays)]
+    return Step("settle", step_keys, args, lambda reply: Settled(*reply))
+
+
+def _places(settlements: Sequence[Settlement], replays: Sequence[str]) -> str:
+    """For each entry where among the keys the hash of its replay is; nothing when none is of a replay."""
+    if not replays:
+        return ""
+    places = {replay: place for place, replay in enumerate(replays, FIRST_REPLAY)}
+    return ",".join([str(places.get(one.entry.replay, 0)) for one in settlements])
 
 
 def _kept(one: Settlement) -> list[Argument]:
     """What an entry that is put back keeps of the one that it came in."""
-    return [one.entry.at_ms, one.entry.source, one.entry.replays, one.attempts, one.entry.queued_ms]
+    return [one.entry.at_ms, one.entry.source, one.entry.replays, one.attempts, one.entry.queued_ms, one.entry.replay]
 
 
 @dataclass(frozen=True, slots=True)

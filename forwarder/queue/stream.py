@@ -1,5 +1,6 @@
 """The events stream: append and read, each one round trip and atomic. `settlement` has its other end."""
 
+import re
 import secrets
 import time
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from forwarder.queue.scripts import Argument, Step
 CHUNK_MAX_EVENTS: Final = 500
 CHUNK_MAX_BYTES: Final = 262_144
 """Appends are coalesced up to this: array entries cost Redis and both ends a hundredth of what single ones cost."""
+
+_REPLAY_ID = re.compile(rb"[0-9a-f]{12}")
+"""It becomes part of a key, and anybody can write it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,12 @@ class Entry:
     def replays(self) -> int:
         """How often the events were replayed."""
         return _integer(self.fields.get(b"replays"), 0)
+
+    @property
+    def replay(self) -> str:
+        """The id of the replay that brought the events back; empty when they were never dead, or it is no id."""
+        replay = self.fields.get(b"replay")
+        return replay.decode() if replay and _REPLAY_ID.fullmatch(replay) else ""
 
     @property
     def attempts(self) -> int:

@@ -6,18 +6,17 @@ import signal
 import socket
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from forwarder.paths import DataDir
-from forwarder.queue import dead_letters
 from forwarder.queue.pause import get_pause
-from forwarder.queue.scripts import run
 from tests.integration.conftest import StartRig
+from tests.support.replays import begun, moved
 from tests.support.rig import Rig
 from tests.support.sandbox import ROOT
 from tests.support.waiting import eventually
@@ -123,7 +122,7 @@ def test_refused_events_stand_alone_and_can_be_mended_and_replayed(rig: Rig) -> 
     assert all("is too bad" in letter.error for letter in letters)
 
     mended = [replace(letter, body=letter.body.replace(b"-9", b"5")) for letter in letters]
-    assert run(rig.redis, dead_letters.replay(rig.keys, mended)) == 3
+    assert moved(rig.redis, begun(rig.redis), mended) == (3, 0)
     rig.settled()
     assert rig.sandbox.counts()["distinct_trace_ids"] == 1_000
     assert rig.books().dead == 0

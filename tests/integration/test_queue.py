@@ -17,6 +17,7 @@ from forwarder.queue.scripts import Step, run
 from forwarder.queue.settlement import Recut, Settled, Settlement, recut
 from forwarder.queue.stream import Entry
 from forwarder.settings import Settings
+from tests.support.replays import begun, moved
 from tests.support.waiting import eventually
 
 Redis = Any
@@ -250,11 +251,13 @@ def bury(client: Redis, count: int) -> list[DeadLetter]:
 
 def test_a_letter_is_replayed_once(client: Redis) -> None:
     letters = bury(client, 3)
-    assert run(client, dead_letters.replay(KEYS, letters[:2])) == 2
-    assert run(client, dead_letters.replay(KEYS, letters)) == 1
+    assert moved(client, begun(client), letters[:2]) == (2, 0)
+    assert moved(client, begun(client), letters) == (1, 2)
     taken = books(client)
     assert (taken["replayed"], taken["pending"], taken.dead) == (3, 3, 0)
-    assert [(entry.replays, entry.at_ms, entry.source) for entry in pending_read(client, "a")] == [(1, 7, b"s")] * 3
+    entries = pending_read(client, "a")
+    assert [(entry.replays, entry.at_ms, entry.source) for entry in entries] == [(1, 7, b"s")] * 2
+    assert [entry.claimed for entry in entries] == [2, 1]
 
 
 def test_purged_letters_are_counted(client: Redis) -> None:

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 )
 
 from forwarder.feedback import join
-from forwarder.queue import dead_letters, in_flight, lease, settlement, stream
+from forwarder.queue import dead_letters, in_flight, lease, replays, settlement, stream
 from forwarder.queue.caps import Caps
 from forwarder.queue.connection import connect
 from forwarder.queue.dead_letters import DeadLetter
@@ -35,6 +35,7 @@ from forwarder.queue.scripts import Step, run
 from forwarder.queue.settlement import Settled, Settlement
 from forwarder.queue.stream import Entry
 from forwarder.settings import Settings
+from tests.support.replays import begun, moved
 
 KEYS = Keys()
 SLOTS = 3
@@ -88,6 +89,7 @@ class QueueModel(RuleBasedStateMachine):
         self.dead: set[str] = set()
         self.books: Counter[str] = Counter()
         self.sent: Counter[str] = Counter()
+        self.replays: list[replays.Record] = []
         self.living: dict[int, Drain] = {}
 
     def run(self, step: Step[Any]) -> Any:  # noqa: ANN401 - the step's answer
@@ -247,8 +249,11 @@ class QueueModel(RuleBasedStateMachine):
     @rule(count=st.integers(1, 3))
     def replay(self, count: int) -> None:
         letters = list(dead_letters.scan(self.client, KEYS))[:count]
-        assert self.run(dead_letters.replay(KEYS, letters)) == len(letters)
-        assert self.run(dead_letters.replay(KEYS, letters)) == 0
+        once, again = begun(self.client), begun(self.client)
+        assert moved(self.client, once, letters) == (len(letters), 0)
+        assert moved(self.client, once, letters) == (len(letters), 0)  # a page whose reply was lost
+        assert moved(self.client, again, letters) == (0, len(letters))
+        self.replays.append(once)
         names = [name for letter in letters for name in events_of(letter.body)]
         self.dead.difference_update(names)
         self.waiting.update(names)
@@ -272,6 +277,16 @@ class QueueModel(RuleBasedStateMachine):
         buried = [name for letter in dead_letters.scan(self.client, KEYS) for name in events_of(letter.body)]
         assert Counter(on_stream) == Counter(self.waiting)
         assert Counter(buried) == Counter(self.dead)
+
+    @invariant()
+    def a_replay_knows_what_became_of_each_of_its_events(self) -> None:
+        waiting: Counter[str] = Counter()
+        for _, fields in self.client.xrange(KEYS.events):
+            waiting[fields.get(b"replay", b"").decode()] += len(events_of(fields[b"body"]))
+        for replay in self.replays:
+            record = replays.get(self.client, KEYS, replay.id)
+            assert record
+            assert record.moved == record.delivered + record.died + waiting[replay.id]
 
     @invariant()
     def the_books_close_and_say_the_same(self) -> None:

@@ -1,6 +1,6 @@
 import json
 
-from forwarder.queue.dead_letters import LETTER_FIELDS, DeadLetter, purge, replay
+from forwarder.queue.dead_letters import LETTER_FIELDS, DeadLetter, purge
 from forwarder.queue.keys import Keys
 
 KEYS = Keys()
@@ -44,12 +44,6 @@ def test_a_letter_knows_when_it_was_buried_once_it_is() -> None:
     assert DeadLetter(b"", "invalid", "why").died_ms == 0
 
 
-def test_a_replay_counts_one_replay_more_and_keeps_body_time_and_source() -> None:
-    step = replay(KEYS, [LETTER])
-    assert list(step.args) == ["1700000000000-1", b"\xff", 123, b"shop", 3]
-    assert list(step.keys) == [KEYS.events, KEYS.ledger, KEYS.dead]
-
-
 def test_a_purge_touches_the_ledger_and_the_dead_only() -> None:
     step = purge(KEYS, ["1-0", "2-0"])
-    assert (list(step.keys), list(step.args)) == ([KEYS.ledger, KEYS.dead], ["1-0", "2-0"])
+    assert (list(step.keys), list(step.args)) == ([KEYS.ledger, KEYS.dead], ["hand", "1-0", "2-0"])

@@ -2,12 +2,13 @@
 
 import pytest
 
+from forwarder.dead.groups import grouped, normalised
 from forwarder.errors import UsageError
 from forwarder.feedback import Limits, codec
 from forwarder.flaws import Flaw
-from forwarder.letter_stats import LetterStats, normalised
 from forwarder.queue.dead_letters import DeadLetter
-from forwarder.replay import edited, parse_edits
+from forwarder.replaying.judging import edited
+from forwarder.replaying.plan import as_json, parse_edits
 
 CODEC = codec(Limits())
 BODY = b'{"trace_id":"t","value":11,"text":"hi"}'
@@ -26,7 +27,7 @@ BODY = b'{"trace_id":"t","value":11,"text":"hi"}'
     ],
 )
 def test_edits_set_fields_and_leave_the_others(assignments: list[str], expected: bytes) -> None:
-    assert edited(BODY, parse_edits(assignments), CODEC) == expected
+    assert edited(BODY, as_json(parse_edits(assignments)), CODEC) == expected
 
 
 def test_a_valid_letter_without_edits_keeps_its_bytes() -> None:
@@ -46,7 +47,7 @@ def test_a_valid_letter_without_edits_keeps_its_bytes() -> None:
     ],
 )
 def test_what_is_still_no_event_stays_dead_with_its_flaw(body: bytes, assignments: list[str], problem: str) -> None:
-    outcome = edited(body, parse_edits(assignments), CODEC)
+    outcome = edited(body, as_json(parse_edits(assignments)), CODEC)
 
     assert isinstance(outcome, Flaw)
     assert problem in str(outcome)
@@ -72,11 +73,12 @@ def test_errors_are_counted_without_what_varies(error: str, kind: str) -> None:
 
 
 def test_stats_count_by_reason_status_and_error() -> None:
-    stats = LetterStats()
-    for number, status in enumerate([422, 422, None]):
-        stats.add(DeadLetter(b"", "rejected", f"event {number}", status=status, id=f"{1000 * (number + 1)}-0"))
+    letters = [
+        DeadLetter(b"", "rejected", f"event {number}", status=status, id=f"{1000 * (number + 1)}-0")
+        for number, status in enumerate([422, 422, None])
+    ]
 
-    answer = stats.as_json()
+    answer = grouped(letters).stats()
 
     assert (answer["total"], answer["reasons"], answer["statuses"]) == (3, {"rejected": 3}, {"422": 2, "none": 1})
     assert answer["errors"] == [{"error": "event N", "count": 3}]

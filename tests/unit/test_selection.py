@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forwarder.dead.filters import select
+from forwarder.dead.selection import Selection, trace_id_of
 from forwarder.errors import UsageError
 from forwarder.queue.dead_letters import REASONS, DeadLetter
-from forwarder.selection import Selection, select, trace_id_of
 
 NOW_MS = 1_767_225_600_000
 LETTER = DeadLetter(
@@ -91,5 +92,5 @@ def test_the_bounds_of_a_scan_leave_out_nothing_that_matches(since: int, length:
     def place(stream_id: str) -> tuple[int, ...]:
         return tuple(int(part) for part in stream_id.split("-"))
 
-    scanned = place(selection.after or "0-0") < place(letter.id or "") <= place(selection.until)
+    scanned = place(selection.after) < place(letter.id or "") <= place(selection.until)
     assert scanned == selection.matches(letter)

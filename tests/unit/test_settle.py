@@ -22,9 +22,9 @@ def letters_of(step: Step[Settled]) -> list[dict[str, Any]]:
     """The letters among the arguments, read as settle.lua reads them; `load` is the index of the entry, from 0."""
     args = list(step.args)
     entries, tally_length, letters, pieces = int(args[1]), int(args[4]), int(args[5]), int(args[6])
-    at = 9 + entries + tally_length
+    at = 10 + entries + tally_length
     width = 1 + len(LETTER_FIELDS)
-    assert len(args) == at + letters * width + pieces * 8
+    assert len(args) == at + letters * width + pieces * 9
     records = [args[at + index * width : at + (index + 1) * width] for index in range(letters)]
     return [{"load": int(first) - 1, **dict(zip(LETTER_FIELDS, rest, strict=True))} for first, *rest in records]
 
@@ -73,14 +73,14 @@ def test_entries_are_settled_with_what_their_append_counted_and_what_they_hold()
     assert step.script == "settle"
     assert list(step.keys) == [KEYS.events, KEYS.ledger, KEYS.dead, KEYS.batches]
     record = f"{TOKEN}/{made.id}"
-    assert list(step.args) == ["forwarder", 2, "2,0", "2,3", 0, 0, 0, record, 1, first.entry.id, raw.entry.id]
+    assert list(step.args) == ["forwarder", 2, "2,0", "2,3", 0, 0, 0, record, 1, "", first.entry.id, raw.entry.id]
 
 
 def test_the_tally_goes_along_by_name_and_increment() -> None:
     outcome = Outcome(batch(1), tally=Counter({"requests": 3, "requests:200": 1, "retries": 2}))
     args = list(settlement(KEYS, TOKEN, outcome).args)
     assert args[4] == 6
-    assert args[10:] == ["requests", 3, "requests:200", 1, "retries", 2]
+    assert args[11:] == ["requests", 3, "requests:200", 1, "retries", 2]
 
 
 def test_the_reply_is_read_as_what_was_settled_and_lost() -> None:
@@ -94,11 +94,11 @@ def test_what_has_no_outcome_is_put_back_entry_by_entry() -> None:
     outcome = Outcome(made, rest=[Piece(made, range(1, 4))], attempts=3)
     args = list(settlement(KEYS, TOKEN, outcome).args)
     assert args[6] == 2
-    assert args[-16:-8] == [1, 1, b"[" + numbered(2)[1] + b"]", 5, b"shop", 1, 3, 1_700_000_000_000]
-    assert args[-8:] == [2, 2, b"[" + b",".join(numbered(3)[:2]) + b"]", 6, b"", 0, 3, 9]
+    assert args[-18:-9] == [1, 1, b"[" + numbered(2)[1] + b"]", 5, b"shop", 1, 3, 1_700_000_000_000, ""]
+    assert args[-9:] == [2, 2, b"[" + b",".join(numbered(3)[:2]) + b"]", 6, b"", 0, 3, 9, ""]
 
 
 def test_a_batch_of_which_nothing_is_known_is_not_settled_but_its_requests_are_counted() -> None:
     made = batch(2, 3)
     step = settlement(KEYS, TOKEN, Outcome(made, rest=[made.whole()], tally=Counter({"requests": 1})))
-    assert list(step.args) == ["forwarder", 0, "", "", 2, 0, 0, "", 0, "requests", 1]
+    assert list(step.args) == ["forwarder", 0, "", "", 2, 0, 0, "", 0, "", "requests", 1]

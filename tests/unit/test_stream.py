@@ -71,11 +71,11 @@ def test_a_recut_settles_its_entry_with_pieces_and_letters_that_add_up() -> None
     cut = Recut(source, [join(numbered(2)), join(numbered(1))], letters)
     assert cut.events == 4
     step = recut(KEYS, cut)
-    assert list(step.args[:10]) == ["forwarder", 1, "9", "4", 0, 1, 2, "", 0, source.id]
-    kept = [5, b"shop", 1, 2, 1_700_000_000_000]
+    assert list(step.args[:11]) == ["forwarder", 1, "9", "4", 0, 1, 2, "", 0, "", source.id]
+    kept = [5, b"shop", 1, 2, 1_700_000_000_000, ""]
     first = [1, 2, b"[" + b",".join(numbered(2)) + b"]", *kept]
-    assert list(step.args[-16:]) == [*first, 1, 1, b"[" + numbered(1)[0] + b"]", *kept]
-    assert len(step.args) == 10 + 1 + len(LETTER_FIELDS) + 16
+    assert list(step.args[-18:]) == [*first, 1, 1, b"[" + numbered(1)[0] + b"]", *kept]
+    assert len(step.args) == 11 + 1 + len(LETTER_FIELDS) + 18
 
 
 def test_chunk_ids_do_not_repeat() -> None:

@@ -8,13 +8,15 @@
 -- be counted twice, never lost, for part of it bounds the duplicates.)
 --
 -- KEYS[1] events stream   KEYS[2] ledger hash   KEYS[3] dead stream   KEYS[4] batches hash
+-- KEYS[5..] hashes of the replays that some of the entries are of
 -- ARGV[1] group           ARGV[2] n, the number of entries
 -- ARGV[3] events counted at the append, per entry, comma-separated; ARGV[4] events there really are, likewise
 -- ARGV[5] length of the tally   ARGV[6] number of dead letters   ARGV[7] number of pieces to put back
 -- ARGV[8] field of the batch's record, '' for none               ARGV[9] '1' when a reply may have been lost
+-- ARGV[10] per entry the place of its replay's hash in KEYS, 0 for none, comma-separated; '' when no entry is of a replay
 -- then n entry ids; the tally as name and increment in turn; per letter the index of its entry (from 1) and the values
 -- of the fields named in LETTER below; per piece the index of its entry, events, body, at (ms), source ('' for none),
--- replays, attempts and queued (ms).
+-- replays, attempts, queued (ms) and id of the replay ('' for none).
 --
 -- Returns {entries settled, events lost to another settler}.
 local LETTER = {'body', 'reason', 'status', 'error', 'attempts', 'at', 'source', 'batch', 'entry', 'replays'}
@@ -29,7 +31,7 @@ end
 local group, n = ARGV[1], tonumber(ARGV[2])
 local claimed, actual = numbers(ARGV[3]), numbers(ARGV[4])
 local tally_length, letters, pieces = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local at = 9
+local at = 10
 
 -- When every entry was still pending, all are ours and go in bulk; else each one's existence tells.
 local acknowledged, settled, lost = 0, 0, 0
@@ -71,6 +73,9 @@ for i = at + 1, at + tally_length, 2 do
 end
 at = at + tally_length
 
+local place = ARGV[10] == '' and {} or numbers(ARGV[10])
+local died, waits = {}, {} -- events of replays without the outcome `delivered`, by index of their entry
+
 local buried = 0
 for _ = 1, letters do
   if not foreign[tonumber(ARGV[at + 1])] then
@@ -82,6 +87,8 @@ for _ = 1, letters do
     redis.call('XADD', KEYS[3], '*', unpack(fields))
     redis.call('HINCRBY', KEYS[2], 'dead_lettered:' .. ARGV[at + 3], 1)
     buried = buried + 1
+    local index = tonumber(ARGV[at + 1])
+    if place[index] then died[index] = (died[index] or 0) + 1 end
   end
   at = at + 1 + #LETTER
 end
@@ -94,10 +101,21 @@ for _ = 1, pieces do
     if ARGV[at + 6] ~= '0' then fields[#fields + 1] = 'replays'; fields[#fields + 1] = ARGV[at + 6] end
     if ARGV[at + 7] ~= '0' then fields[#fields + 1] = 'attempts'; fields[#fields + 1] = ARGV[at + 7] end
     fields[#fields + 1] = 'queued'; fields[#fields + 1] = ARGV[at + 8]
+    if ARGV[at + 9] ~= '' then fields[#fields + 1] = 'replay'; fields[#fields + 1] = ARGV[at + 9] end
     redis.call('XADD', KEYS[1], '*', unpack(fields))
     waiting = waiting + tonumber(ARGV[at + 2])
+    local index = tonumber(ARGV[at + 1])
+    if place[index] then waits[index] = (waits[index] or 0) + tonumber(ARGV[at + 2]) end
   end
-  at = at + 8
+  at = at + 9
+end
+
+for i, key in ipairs(place) do
+  if key > 0 and not foreign[i] and redis.call('EXISTS', KEYS[key]) == 1 then -- else it was long ago
+    local dead = died[i] or 0
+    redis.call('HINCRBY', KEYS[key], 'delivered', actual[i] - dead - (waits[i] or 0))
+    redis.call('HINCRBY', KEYS[key], 'died', dead)
+  end
 end
 
 local function count(name, increment)

@@ -1,0 +1,1 @@
+"""Dead letters: choose, read, group, export, import, purge and trim them."""

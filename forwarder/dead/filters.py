@@ -1,0 +1,103 @@
+"""A selection from what people type: options of a command, or the query of a URL (pure)."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from forwarder.dead.selection import NO_STATUS, Selection
+from forwarder.errors import UsageError
+from forwarder.queue.dead_letters import REASONS
+from forwarder.times import parse_moment_ms
+
+_STATUS: Final = re.compile(r"[1-9](\d\d|xx)", re.ASCII)
+_ID: Final = re.compile(r"\d{1,19}-\d{1,19}", re.ASCII)
+_RANGE: Final = re.compile(r"(?P<least>\d{1,9})?(?P<dots>\.\.)?(?P<most>\d{1,9})?", re.ASCII)
+
+
+def select(
+    *,
+    now_ms: int,
+    ids: Sequence[str] = (),
+    reasons: Sequence[str] = (),
+    statuses: Sequence[str] = (),
+    since: str | None = None,
+    until: str | None = None,
+    accepted_since: str | None = None,
+    accepted_until: str | None = None,
+    trace_id: str | None = None,
+    source: str | None = None,
+    batch: str | None = None,
+    contains: str | None = None,
+    attempts: str | None = None,
+    replays: str | None = None,
+) -> Selection:
+    """A selection from texts; `Selection` says what each means.
+
+    Times are written `2h` (so long ago) or in ISO form, ranges `3`, `3..`, `..3` or `1..3`.
+
+    Raises:
+        UsageError: a value that cannot be; names the option.
+    """
+    since_ms, until_ms = _span(since, until, "", now_ms)
+    accepted_since_ms, accepted_until_ms = _span(accepted_since, accepted_until, "accepted-", now_ms)
+    return Selection(
+        ids=frozenset(known_id(letter_id) for letter_id in ids),
+        reasons=frozenset(_known_reason(reason) for reason in reasons),
+        statuses=frozenset(_known_status(status) for status in statuses),
+        since_ms=since_ms,
+        until_ms=until_ms,
+        accepted_since_ms=accepted_since_ms,
+        accepted_until_ms=accepted_until_ms,
+        trace_id=trace_id,
+        source=source,
+        batch=batch,
+        contains=contains,
+        attempts=_range(attempts, "--attempts"),
+        replays=_range(replays, "--replays"),
+    )
+
+
+def known_id(text: str) -> str:
+    """A letter's id as it is written.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not _ID.fullmatch(text):
+        raise UsageError(f"{text!r} is not an id: it looks like 1767225600000-0, see `forwarder dead-letters list`")
+    return text
+
+
+def _span(since: str | None, until: str | None, prefix: str, now_ms: int) -> tuple[int | None, int | None]:
+    since_ms = parse_moment_ms(since, now_ms) if since is not None else None
+    until_ms = parse_moment_ms(until, now_ms) if until is not None else None
+    if since_ms is not None and until_ms is not None and since_ms > until_ms:
+        raise UsageError(f"--{prefix}since is later than --{prefix}until: nothing can be in between")
+    return since_ms, until_ms
+
+
+def _known_reason(text: str) -> str:
+    reason = text.strip().lower().replace("-", "_")
+    if reason not in REASONS:
+        raise UsageError(f"{text!r} is not a reason; there are: {', '.join(REASONS)}")
+    return reason
+
+
+def _known_status(text: str) -> str:
+    status = text.strip().lower()
+    if status != NO_STATUS and not _STATUS.fullmatch(status):
+        raise UsageError(f"{text!r} is not a status: write 503, a class such as 4xx, or {NO_STATUS}")
+    return status
+
+
+def _range(text: str | None, option: str) -> tuple[int, int | None]:
+    if text is None:
+        return 0, None
+    found = _RANGE.fullmatch(text.strip())
+    if not found or not (found["least"] or found["most"]):
+        raise UsageError(f"{option} {text!r}: write a number, or a range such as 3.. or ..3 or 1..3")
+    least = int(found["least"] or 0)
+    most = int(found["most"]) if found["most"] else None if found["dots"] else least
+    if most is not None and most < least:
+        raise UsageError(f"{option} {text!r}: nothing is both at least {least} and at most {most}")
+    return least, most

@@ -1,0 +1,97 @@
+"""Read the letters of a selection: as a stream, or page by page; a million of them never sit in memory."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from forwarder.dead.selection import Selection, place
+from forwarder.queue import dead_letters
+from forwarder.queue.connection import Client
+from forwarder.queue.dead_letters import PAGE, DeadLetter
+from forwarder.queue.keys import Keys
+
+LOOKED_AT_MAX: Final = 200_000
+"""Letters that one page may cost: a selection that matches none must not keep a web request for long."""
+PAGE_MAX_BYTES: Final = 8_388_608
+"""Bodies may be megabytes; a page of 500 such would stop Redis for everybody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class LetterPage:
+    """Some letters of a selection.
+
+    Attributes:
+        letters: in the order asked for.
+        next: where the next page begins: the `start` to ask with; None when this was the last one.
+    """
+
+    letters: list[DeadLetter]
+    next: str | None
+
+
+def selected(client: Client, keys: Keys, selection: Selection, newest: str | None) -> Iterator[DeadLetter]:
+    """The letters of a selection, oldest first, none newer than the id `newest`; None stands for an empty stream."""
+    if newest is None:
+        return
+    until = min(selection.until or newest, newest, key=place)
+    for letter in dead_letters.scan(client, keys, after=selection.after, until=until):
+        if selection.matches(letter):
+            yield letter
+
+
+def selected_now(client: Client, keys: Keys, selection: Selection) -> Iterator[DeadLetter]:
+    """The letters of a selection that are dead at this moment, oldest first."""
+    return selected(client, keys, selection, dead_letters.last_id(client, keys))
+
+
+def in_pages(letters: Iterable[DeadLetter]) -> Iterator[list[DeadLetter]]:
+    """Letters by the page, none of them empty, each small enough for one step."""
+    page: list[DeadLetter] = []
+    page_bytes = 0
+    for letter in letters:
+        page.append(letter)
+        page_bytes += len(letter.body)
+        if len(page) >= PAGE or page_bytes >= PAGE_MAX_BYTES:
+            yield page
+            page, page_bytes = [], 0
+    if page:
+        yield page
+
+
+def page(
+    client: Client, keys: Keys, selection: Selection, *, limit: int, start: str | None = None, newest_first: bool = True
+) -> LetterPage:
+    """One page of a selection.
+
+    Args:
+        client: of the queue.
+        keys: the partition.
+        selection: which letters.
+        limit: most letters of the page.
+        start: where it begins: the former page's `next`; None for the first page.
+        newest_first: the order.
+
+    Returns:
+        At most `limit` letters; fewer, with a `next`, when so many others had to be looked at.
+    """
+    if newest_first:
+        letters = dead_letters.scan_back(client, keys, until=start or selection.until, after=selection.after)
+    else:
+        letters = dead_letters.scan(client, keys, after=start or selection.after, until=selection.until or "+")
+    found: list[DeadLetter] = []
+    for looked_at, letter in enumerate(letters, 1):
+        if selection.matches(letter):
+            if len(found) == limit:
+                return LetterPage(found, _resume(found[-1], newest_first=newest_first))
+            found.append(letter)
+        if looked_at == LOOKED_AT_MAX:
+            return LetterPage(found, _resume(letter, newest_first=newest_first))
+    return LetterPage(found, None)
+
+
+def _resume(last: DeadLetter, *, newest_first: bool) -> str:
+    """Behind a letter; backwards a scan includes its beginning, so one less."""
+    if not newest_first:
+        return last.id or ""
+    time_ms, sequence = place(last.id or "0-0")
+    return f"{time_ms}-{sequence - 1}" if sequence else f"{time_ms - 1}-{2**64 - 1}"

@@ -1,0 +1,124 @@
+"""The pages of a replay: letters that move back onto the queue, or over to another destination's."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from forwarder.queue.dead_letters import DeadLetter
+from forwarder.queue.keys import Keys
+from forwarder.queue.replays import LIFE_MS, Record
+from forwarder.queue.scripts import Argument, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Letters that return in one entry.
+
+    Attributes:
+        at_ms: when they were first accepted.
+        source: the producing service.
+        replays: this one included.
+        letters: as they are to return.
+    """
+
+    at_ms: int
+    source: bytes
+    replays: int
+    letters: Sequence[DeadLetter]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One step of a replay.
+
+    Attributes:
+        before: the cursor before it.
+        cursor: behind it.
+        groups: what moves.
+        seen, matched, kept, spent: letters, as in `Record`.
+        examples: the first of the kept, JSON; empty when they are as before.
+    """
+
+    before: str
+    cursor: str
+    groups: Sequence[Group] = ()
+    seen: int = 0
+    matched: int = 0
+    kept: int = 0
+    spent: int = 0
+    examples: str = ""
+
+    @property
+    def events(self) -> int:
+        """How many letters move."""
+        return sum(len(group.letters) for group in self.groups)
+
+    @property
+    def ids(self) -> str:
+        """Their ids."""
+        return ",".join(letter.id or "" for group in self.groups for letter in group.letters)
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """What a page did.
+
+    Attributes:
+        what: `moved`, `full`, `stale` (the cursor is elsewhere), `lost` (somebody else runs it), or the state of one
+            that is over.
+        progress: the fields of the record that a page changes.
+    """
+
+    what: str
+    progress: dict[str, Any]
+
+
+def move(keys: Keys, record: Record, page: Page, *, ttl_ms: int, backlog_max: int | None) -> Step[Turned]:
+    """Move a page of letters back onto the queue; an empty one keeps the lease.
+
+    Args:
+        keys: the partition.
+        record: of the replay, with our token as its holder.
+        page: what moves.
+        ttl_ms: of the lease.
+        backlog_max: waiting events at which nothing moves; None when the page was handed over to another destination.
+    """
+    args: list[Argument] = [record.id, record.holder, ttl_ms, LIFE_MS, page.before, page.cursor]
+    args += ["" if backlog_max is None else backlog_max, page.seen, page.matched, page.kept, page.spent]
+    args += [page.examples, len(page.groups)]
+    for group in page.groups:
+        args += [len(group.letters), group.at_ms, group.source, group.replays]
+        for letter in group.letters:
+            args += [letter.id or "", letter.body if backlog_max is not None else b""]
+    return Step("replay", [keys.events, keys.ledger, keys.dead, keys.replay(record.id)], args, _turned)
+
+
+def hand_over(target: Keys, record: Record, page: Page, *, backlog_max: int, doubtful: int) -> Step[bool]:
+    """Put a page onto another destination's queue, once however often it is asked; False when its backlog is full.
+
+    Args:
+        target: where to.
+        record: of the replay.
+        page: what moves; `move` takes the letters away here afterwards.
+        backlog_max: waiting events at which it is refused.
+        doubtful: events that may have been put there by a page with other members.
+    """
+    trace = target.chunk(f"replay-{record.id}-{page.before}-{_digest(page.ids)}")
+    args: list[Argument] = [record.id, LIFE_MS, backlog_max, doubtful, page.events, len(page.groups)]
+    for group in page.groups:
+        bodies = [letter.body for letter in group.letters]
+        body = bodies[0] if len(bodies) == 1 else b"[" + b",".join(bodies) + b"]"
+        args += [len(bodies), group.at_ms, group.source, group.replays, body]
+    return Step("hand_over", [target.events, target.ledger, trace, target.replay(record.id)], args, bool)
+
+
+def _turned(reply: list[Any]) -> Turned:
+    names = ("cursor", "seen", "matched", "moved", "kept", "spent", "gone", "delivered", "died")
+    cursor, *counts = reply[1]
+    counted = {name: int(count or 0) for name, count in zip(names[1:], counts, strict=True)}
+    return Turned(reply[0].decode(), {"cursor": (cursor or b"0-0").decode(), **counted})
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

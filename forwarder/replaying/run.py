@@ -1,0 +1,239 @@
+"""Run a replay whose lease we hold, turn by turn; whoever drives it waits in between, or lets another go on."""
+
+import dataclasses
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from msgspec.structs import replace
+
+from forwarder.dead.selection import place
+from forwarder.feedback import Codec
+from forwarder.queue import dead_letters, replay_pages, replays
+from forwarder.queue.connection import Client
+from forwarder.queue.dead_letters import PAGE, DeadLetter
+from forwarder.queue.keys import Keys
+from forwarder.queue.replay_pages import Page, Turned
+from forwarder.queue.replays import Record
+from forwarder.queue.scripts import Step, run
+from forwarder.replaying.judging import Judged, judged
+from forwarder.replaying.pace import Pace
+from forwarder.replaying.pages import Draft
+from forwarder.replaying.plan import read_plan
+
+CANARY_LOOK_S: Final = 0.2
+FULL_WAIT_S: Final = 1.0
+"""The queue's backlog is at its cap; drains must first make room."""
+KEEPS_PER_LEASE: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a replay works.
+
+    Attributes:
+        client: of the queue.
+        keys: of the partition whose letters return.
+        target: of the one that they return to.
+        codec: says what a valid event is.
+        lease_ms: life of a lease that is not kept.
+        backlog_max: waiting events at which nothing moves.
+    """
+
+    client: Client
+    keys: Keys
+    target: Keys
+    codec: Codec
+    lease_ms: int
+    backlog_max: int
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the letters go to another destination, which no one step can do."""
+        return self.keys != self.target
+
+
+class Run:
+    """One run of a replay.
+
+    Args:
+        site: where.
+        record: with our token as its holder.
+
+    Attributes:
+        record: as it stands; not `active` any more when there is nothing left to do for us.
+        full: whether the queue's backlog is at its cap.
+    """
+
+    def __init__(self, site: Site, record: Record) -> None:
+        self.record = record
+        self.full = False
+        self._site = site
+        self._plan = read_plan(record.plan)
+        self._letters = self._judged()
+        self._examples: list[tuple[str, str]] = [(one, why) for one, why in json.loads(record.examples)]
+        self._held: tuple[Page, bool] | None = None
+        self._pace = Pace(self._plan.rate, record.moved)
+        self._kept_at = time.monotonic()
+
+    def turn(self) -> float:
+        """Do the next thing: move a page, look after the canary, or keep the lease.
+
+        Returns:
+            Seconds to wait before the next turn.
+        """
+        if self.record.state == "canary":
+            return self._await_canary()
+        if (wait_s := self._pace.ahead_s(self.record.moved)) > 0:
+            self.keep()
+            return wait_s
+        if self.record.sending and self._held is None:
+            self._held = self._page_again()
+        page, last = self._held or self._next_page()
+        self._held = (page, last)
+        moved = self._moved(page)
+        if not self.full:
+            self._held = None
+        if not moved:
+            return FULL_WAIT_S if self.full else 0.0
+        self._move_on(last=last)
+        return 0.0
+
+    def keep(self) -> None:
+        """Prolong the lease when it is time, and learn whether somebody has cancelled."""
+        if time.monotonic() - self._kept_at > self._site.lease_ms / 1000 / KEEPS_PER_LEASE:
+            self._touch()
+
+    def look(self) -> None:
+        """Learn what became of the events so far."""
+        if self._site.elsewhere:
+            delivered, died = replays.outcomes(self._site.client, self._site.target, self.record.id)
+            self.record = replace(self.record, delivered=delivered, died=died)
+        elif self.record.active:
+            self._touch()
+        else:
+            self.record = replays.get(self._site.client, self._site.keys, self.record.id) or self.record
+
+    def give_back(self, wait_s: float) -> None:
+        """Let a worker go on after so long; nothing is lost when this is never called, but a lease's life."""
+        state, ms = self.record.state, round(wait_s * 1000)
+        run(
+            self._site.client,
+            replays.turn(self._site.keys, self.record.id, self.record.holder, state, self.record.note, give_back_ms=ms),
+        )
+
+    def _judged(self) -> Iterator[Judged]:
+        site, record, selection = self._site, self.record, self._plan.selection
+        after = max(selection.after, record.cursor, key=place)
+        until = min(selection.until or record.bound, record.bound, key=place)
+        pages = dead_letters.scan_pages(site.client, site.keys, after=after, until=until)
+        return judged(pages, self._plan, site.codec, self._looked_up)
+
+    def _looked_up(self, wanted: Sequence[str]) -> Sequence[str | None]:
+        return replays.trace_ids(self._site.client, self._site.keys, self.record.id, wanted)
+
+    def _next_page(self) -> tuple[Page, bool]:
+        draft = Draft(self.record.cursor, self._examples)
+        draft.fill(self._letters, self._size, self._site.lease_ms / 1000 / KEEPS_PER_LEASE)
+        return draft.page, draft.last
+
+    def _page_again(self) -> tuple[Page, bool]:
+        """The page whose handing over was broken off: the same letters, as far as they are still there."""
+        ids = set(self.record.sending.split(","))
+        first, last = min(ids, key=place), max(ids, key=place)
+        letters = [letter for letter in self._between(first, last) if letter.id in ids]
+        draft = Draft(self.record.cursor, self._examples)
+        draft.fill(judged([letters], self._plan, self._site.codec, self._looked_up), len(ids), self._site.lease_ms)
+        return dataclasses.replace(draft.page, cursor=last), False
+
+    def _between(self, first: str, last: str) -> Iterator[DeadLetter]:
+        time_ms, sequence = place(first)
+        after = f"{time_ms}-{sequence - 1}" if sequence else f"{time_ms - 1}-{2**64 - 1}"
+        return dead_letters.scan(self._site.client, self._site.keys, after=after, until=last)
+
+    @property
+    def _size(self) -> int:
+        """Letters of the next page."""
+        left = [PAGE, self._pace.page]
+        if self._plan.limit is not None:
+            left.append(self._plan.limit - self.record.moved)
+        if self._plan.canary and not self.record.canaried:
+            left.append(self._plan.canary - self.record.moved)
+        return max(1, min(left))
+
+    def _moved(self, page: Page) -> bool:
+        """Move a page; False when it did not, because the backlog is full or the replay is not ours any more."""
+        site = self._site
+        if site.elsewhere and (page.events or self.record.sending) and not self._handed_over(page):
+            return False
+        cap = None if site.elsewhere else site.backlog_max
+        moved = self._learn(replay_pages.move(site.keys, self.record, page, ttl_ms=site.lease_ms, backlog_max=cap))
+        self.record = replace(self.record, sending="", examples=page.examples or self.record.examples)
+        return moved
+
+    def _handed_over(self, page: Page) -> bool:
+        site, record = self._site, self.record
+        before = set(record.sending.split(",")) - {""}
+        if not before:
+            noted = replays.turn(site.keys, record.id, record.holder, record.state, fields={"sending": page.ids})
+            if not run(site.client, noted):
+                self._touch()
+                return False
+        doubtful = len(before) if before and before != set(page.ids.split(",")) else 0
+        step = replay_pages.hand_over(site.target, record, page, backlog_max=site.backlog_max, doubtful=doubtful)
+        self.full = not run(site.client, step)
+        if self.full:
+            self.record = replace(record, sending=record.sending or page.ids)
+            self.keep()
+        return not self.full
+
+    def _move_on(self, *, last: bool) -> None:
+        """After a page: the canary is complete, all is done, or there is more."""
+        plan, moved = self._plan, self.record.moved
+        if last or (plan.limit is not None and moved >= plan.limit):
+            self._turn_into("done")
+        elif plan.canary and not self.record.canaried and moved >= plan.canary:
+            self._turn_into("canary", f"the outcome of {moved:,} events is awaited")
+
+    def _await_canary(self) -> float:
+        self.look()
+        record = self.record
+        if record.state == "canary" and record.died:
+            self._turn_into("stopped", f"{record.died:,} of the canary's {record.moved:,} died again; the rest is left")
+        elif record.state == "canary" and record.delivered >= record.moved:
+            self._turn_into("running", canaried=1)
+            self.record = replace(self.record, canaried=True)
+            self._pace = Pace(self._plan.rate, record.moved)
+            return 0.0
+        return CANARY_LOOK_S if self.record.active else 0.0
+
+    def _touch(self) -> None:
+        here = Page(self.record.cursor, self.record.cursor)
+        step = replay_pages.move(
+            self._site.keys, self.record, here, ttl_ms=self._site.lease_ms, backlog_max=self._site.backlog_max
+        )
+        full = self.full
+        self._learn(step)
+        self.full = full
+
+    def _learn(self, step: Step[Turned]) -> bool:
+        self._kept_at = time.monotonic()
+        turned = run(self._site.client, step)
+        self.full = turned.what == "full"
+        state = self.record.state if turned.what in ("moved", "full", "stale") else turned.what
+        if self._site.elsewhere:
+            turned.progress.update(delivered=self.record.delivered, died=self.record.died)
+        self.record = replace(self.record, state=state, **turned.progress)
+        if turned.what == "stale":
+            self._letters = self._judged()
+        return turned.what == "moved"
+
+    def _turn_into(self, state: str, note: str = "", **fields: int) -> None:
+        record = self.record
+        step = replays.turn(self._site.keys, record.id, record.holder, state, note, fields=fields)
+        if run(self._site.client, step):
+            self.record = replace(record, state=state, note=note)
+        else:
+            self._touch()
