@@ -1,5 +1,6 @@
 """Optional parts: a clear line instead of a traceback when one is not installed."""
 
+import sys
 from importlib.util import find_spec
 from typing import Final
 
@@ -10,7 +11,7 @@ EXTRAS: Final = {
     "worker": ("rq", "httpx_aiohttp", "uvloop"),
     "sandbox": ("aiohttp",),
     "ingest": ("uvicorn", "httptools", "uvloop", "prometheus_client"),
-    "zstd": ("zstandard",),
+    "zstd": ("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd",),
 }
 """A few modules by which each extra of pyproject.toml can be told."""
 
@@ -22,8 +23,15 @@ def require(extra: str) -> None:
         ForwarderError: it is not; says what to install.
     """
     for module in EXTRAS[extra]:
-        if find_spec(module) is None:
+        if not _is_there(module):
             raise ForwarderError(
                 f"{module} is missing, so this part is not installed: pip install 'feedback-forwarder[{extra}]', "
                 "or [all] for everything"
             )
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of a package that is not there itself
+        return False

@@ -83,9 +83,9 @@ def _compressing(suffix: str, raw: BinaryIO) -> Iterator[IO[bytes]]:
             yield cast("IO[bytes]", out)
     elif suffix == ".zst":
         require("zstd")
-        import zstandard  # noqa: PLC0415 - an extra
+        from forwarder.dead.zstd import ZstdFile  # noqa: PLC0415 - an extra
 
-        with zstandard.ZstdCompressor(level=6).stream_writer(raw, closefd=False) as out:
+        with ZstdFile(raw, mode="wb", level=6) as out:
             yield cast("IO[bytes]", out)
     else:
         yield raw
@@ -98,14 +98,12 @@ def _inflating(suffix: str, raw: IO[bytes]) -> Iterator[IO[bytes]]:
             yield cast("IO[bytes]", source)
     elif suffix == ".zst":
         require("zstd")
-        import io  # noqa: PLC0415
-
-        import zstandard  # noqa: PLC0415 - an extra
+        from forwarder.dead.zstd import ZstdError, ZstdFile  # noqa: PLC0415 - an extra
 
         try:
-            with io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)) as source:
+            with ZstdFile(raw, mode="rb") as source:
                 yield cast("IO[bytes]", source)
-        except zstandard.ZstdError as error:
+        except ZstdError as error:
             raise EOFError(str(error)) from None
     else:
         yield raw
