@@ -20,6 +20,7 @@ def enqueue(jobs: FeedbackQueue, function: str, timeout_s: float, **arguments: s
         arguments: of the function, in the order in which they are shown.
     """
     values = [str(value) for value in arguments.values()]
+    first, *others = arguments.items()
     jobs.enqueue_call(
         f"workers.jobs.{function}",
         kwargs=arguments,
@@ -28,5 +29,5 @@ def enqueue(jobs: FeedbackQueue, function: str, timeout_s: float, **arguments: s
         result_ttl=JOB_TTL_S,
         failure_ttl=FAILURE_TTL_S,
         job_id="-".join([function, *values, new_token()]),
-        description=f"{function} {' '.join(values)}",
+        description=", ".join([f"{function} {first[1]}", *(f"{name} {value}" for name, value in others)]),
     )
