@@ -31,7 +31,7 @@ up: $(VENV)/.run ## run it all: queue, workers, sandbox (Ctrl-C stops)
 	@exec $(BIN)/forwarder up
 
 test: $(VENV)/.dev ## run the tests
-	@$(BIN)/pytest -q -n 2 --dist loadgroup
+	@$(BIN)/pytest -q -n 3
 
 chaos: $(VENV)/.dev ## break everything at random, MINUTES=10 long; SEED=n repeats a run
 	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
