@@ -55,11 +55,15 @@ def test_no_end_of_a_process_waits_for_ever(start_rig: StartRig, silent: str, en
 
 def test_a_flush_ends_in_its_time_and_says_what_is_pending(start_rig: StartRig, silent: str) -> None:
     rig = start_rig(FORWARDER_REDIS_URL=silent, FORWARDER_SPILL_MAX_BYTES="0")
-    client = rig.client(mode="buffered")
-    client.thumbs_up("a-0")
-    assert client.flush(timeout_s=0.2).pending == 1
-    told = client.close(timeout_s=0.2)
-    assert told.pending + told.dropped == 1
+    code = """
+client = FeedbackClient()
+client.thumbs_up("a-0")
+print(client.flush(timeout_s=0.2).pending)
+told = client.close(timeout_s=0.2)
+print(told.pending + told.dropped)
+"""
+    done = run_program(rig, code, within_s=BOUND_S)
+    assert done.stdout.split() == ["1", "1"], done.stderr
 
 
 def test_flushes_of_many_threads_all_end(rig: Rig) -> None:
@@ -124,8 +128,10 @@ def test_a_signal_while_a_flush_waits_ends_the_process(start_rig: StartRig, sile
         assert program.wait(BOUND_S) == -signal.SIGTERM
 
 
-def test_the_environment_alone_is_enough() -> None:
+def test_the_environment_alone_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No server, no folder, nothing set: neither the constructor nor the first call minds."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     client = FeedbackClient()
     client.thumbs_up("a-0")
     client.close(timeout_s=0)
