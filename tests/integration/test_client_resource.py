@@ -6,8 +6,10 @@ import os
 from typing import Any
 
 import pytest
+from portkey_ai.api_resources.apis import feedback as sdk
 
 from forwarder import AsyncFeedbackClient, FeedbackResponse, InvalidFeedback
+from forwarder.client.resource import AsyncFeedback, Feedback
 from forwarder.errors import UsageError
 from tests.support.programs import queued
 from tests.support.rig import Rig
@@ -15,15 +17,13 @@ from tests.support.rig import Rig
 GOOD: dict[str, Any] = {"trace_id": "t1", "value": 5, "weight": 0.5, "metadata": {"_user": "u1"}}
 
 
-def parameters(call: object) -> set[str]:
-    assert callable(call)
-    return set(inspect.signature(call).parameters) - {"self"}
-
-
-def test_the_calls_take_what_those_of_the_official_sdk_take(rig: Rig) -> None:
-    with rig.client() as client:
-        assert parameters(client.feedback.create) >= {"trace_id", "value", "weight", "metadata"}
-        assert parameters(client.feedback.bulk_create) == {"feedbacks"}
+@pytest.mark.parametrize(("theirs", "ours"), [(sdk.Feedback, Feedback), (sdk.AsyncFeedback, AsyncFeedback)])
+@pytest.mark.parametrize("name", ["create", "bulk_create", "update"])
+def test_the_calls_take_what_those_of_the_official_sdk_take(theirs: type, ours: type, name: str) -> None:
+    wanted = inspect.signature(getattr(theirs, name))
+    arguments = {argument: None for argument in wanted.parameters if argument != "self"}
+    inspect.signature(getattr(ours, name)).bind(None, **arguments)
+    assert inspect.iscoroutinefunction(getattr(theirs, name)) == inspect.iscoroutinefunction(getattr(ours, name))
 
 
 @pytest.mark.parametrize("mode", ["buffered", "direct"])
