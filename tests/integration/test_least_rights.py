@@ -216,6 +216,7 @@ def test_an_ingest_takes_events_and_tells_how_the_books_stand(guarded: GuardedRi
         assert ingest.http.get("/readyz").json() == {"status": "ready", "pending": {"default": 1}}
         metrics = ingest.http.get("/metrics")
     assert 'forwarder_accepted_total{destination="default"} 1.0' in metrics.text
+    assert "forwarder_workers 0.0" in metrics.text
     assert len(queued(guarded)) == 1
 
 
