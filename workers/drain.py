@@ -137,18 +137,18 @@ class Drain:
             if self._session.age_s > YIELD_AFTER_S and await asyncio.to_thread(self._sweep.jobs_wait):
                 self._session.end("a job waits for a worker")
 
-        await self._every_second(rouse_once, "sweep_failed")
+        await self._every_second(rouse_once, "sweep_missed")
 
-    async def _every_second(self, action: Callable[[], Awaitable[None]], failure: str) -> None:
+    async def _every_second(self, action: Callable[[], Awaitable[None]], missed: str) -> None:
         """Until `run` has finished, by a flag: redis-py may turn a cancellation into an error of its own."""
         while not self._finished.is_set():
             try:
                 await action()
             except RedisError as error:  # it is away, or full: this drain goes on
-                self._log.debug(failure, error=str(error))
+                self._log.debug(missed, error=str(error))
                 self._session.over()
             except Exception:  # without its beat a drain loses its lease and does not notice
-                self._log.exception(failure)
+                self._log.exception("beat_failed", next="it ends")
                 self._session.end("its beat failed")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._finished.wait(), BEAT_S)
