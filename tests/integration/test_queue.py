@@ -8,13 +8,14 @@ import redis
 from forwarder.errors import QueueFull
 from forwarder.feedback import Members
 from forwarder.queue import dead_letters, lease, settlement, stream
+from forwarder.queue.accepted import accepted
 from forwarder.queue.caps import Caps
 from forwarder.queue.connection import connect
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.keys import GROUP, Keys
 from forwarder.queue.ledger import Snapshot, snapshot
 from forwarder.queue.scripts import Step, run
-from forwarder.queue.settlement import Recut, Settled, Settlement, recut
+from forwarder.queue.settlement import PutBack, Recut, Settled, Settlement, recut
 from forwarder.queue.stream import Entry
 from forwarder.settings import Settings
 from tests.support.replays import begun, moved
@@ -195,11 +196,13 @@ def test_a_tally_can_be_counted_without_entries(client: Redis) -> None:
 def test_recut_replaces_an_entry_and_buries_what_is_invalid(client: Redis) -> None:
     client.xadd(KEYS.events, {"body": b"[...]", "source": "raw"})
     (entry,) = pending_read(client, "a")
-    pieces = [Members(EVENT + b"," + EVENT, 2), Members(EVENT, 1)]
+    both, one = Members(EVENT + b"," + EVENT, 2), Members(EVENT, 1)
+    pieces = [PutBack(both, accepted([5, 7])), PutBack(one, accepted([6]))]
     assert run(client, recut(KEYS, Recut(entry, pieces, [letter(reason="invalid")]))).entries == 1
     taken = books(client)
     assert (taken["accepted"], taken["pending"], taken["dead_lettered:invalid"], taken.entries) == (4, 3, 1, 2)
-    assert [again.claimed for again in pending_read(client, "a")] == [2, 1]
+    again = pending_read(client, "a")
+    assert [(entry.claimed, entry.accepted) for entry in again] == [(2, accepted([5, 7])), (1, accepted([6]))]
     assert run(client, recut(KEYS, Recut(entry, pieces, []), again=True)) == Settled(0, 0)
     assert books(client) == taken
 
@@ -289,7 +292,7 @@ def test_scripts_are_loaded_again_when_the_server_forgot_them(client: Redis) -> 
 def test_what_has_no_outcome_is_put_back_and_the_rest_is_settled(client: Redis) -> None:
     run(client, append(5))
     (entry,) = pending_read(client, "a")
-    done = Settlement(entry, 5, [letter()], [Members(EVENT + b"," + EVENT, 2)])
+    done = Settlement(entry, 5, [letter()], [PutBack(Members(EVENT + b"," + EVENT, 2), entry.accepted)])
     assert run(client, settlement.settle(KEYS, [done], {})).entries == 1
     taken = books(client)
     assert (taken["delivered"], taken["dead_lettered"], taken["pending"], taken.entries) == (2, 1, 2, 1)

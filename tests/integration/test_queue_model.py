@@ -32,7 +32,7 @@ from forwarder.queue.in_flight import Record
 from forwarder.queue.keys import GROUP, Keys
 from forwarder.queue.ledger import snapshot
 from forwarder.queue.scripts import Step, run
-from forwarder.queue.settlement import Settled, Settlement
+from forwarder.queue.settlement import PutBack, Settled, Settlement
 from forwarder.queue.stream import Entry
 from forwarder.settings import Settings
 from tests.support.replays import begun, moved
@@ -213,7 +213,7 @@ class QueueModel(RuleBasedStateMachine):
 
     def _settlement(self, entry: Entry, by_fate: dict[str, list[str]]) -> Settlement:
         letters = [DeadLetter(event(name), "rejected", "no") for name in by_fate[BURIED]]
-        back = [join([event(name) for name in by_fate[PUT_BACK]])] if by_fate[PUT_BACK] else []
+        back = [PutBack(join([event(name) for name in by_fate[PUT_BACK]]), entry.accepted)] if by_fate[PUT_BACK] else []
         return Settlement(entry, sum(len(names) for names in by_fate.values()), letters, back)
 
     def _note(self, by_fate: dict[str, list[str]]) -> None:
