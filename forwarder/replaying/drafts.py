@@ -35,7 +35,8 @@ class Drafts:
     """
 
     def __init__(self, site: Site, plan: Plan, record: Record) -> None:
-        self.witness = self._witness_of_pages = ""
+        self.witness = ""
+        self._witness_of_page: str | None = None  # of the page that is being used; None before the first
         self._site = site
         self._plan = plan
         self._id = record.id
@@ -45,7 +46,7 @@ class Drafts:
 
     def begin_at(self, record: Record) -> None:
         """Begin anew behind the record's cursor."""
-        self._letters = self._judged(record)
+        self._letters, self._witness_of_page = self._judged(record), None
 
     def next(self, cursor: str, size: int) -> Drafted:
         """The next page.
@@ -54,7 +55,8 @@ class Drafts:
             cursor: where the page before it ends.
             size: letters that are to move.
         """
-        draft = Draft(cursor, self._witness_of_pages, self._examples)
+        known = self.witness if self._witness_of_page is None else self._witness_of_page
+        draft = Draft(cursor, known, self._examples)
         draft.fill(self._letters, size, self._longest_s)
         return draft.page, draft.last
 
@@ -78,7 +80,7 @@ class Drafts:
         """Pages; each is asked for when the one before it comes, so what was known then is of before it was read."""
         known = self.witness
         for page in pages:
-            self._witness_of_pages, known = known, self.witness
+            self._witness_of_page, known = known, self.witness
             yield page
 
     def _looked_up(self, wanted: Sequence[str]) -> Sequence[str | None]:

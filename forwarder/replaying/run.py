@@ -58,6 +58,8 @@ class Run:
             return wait_s
         if self.record.sending and self._held is None:
             self._held = self._drafts.again(self.record)
+        if not self._drafts.witness and not self._site.elsewhere:
+            self._touch()  # then also the first page may move as a whole
         if self._held is None:
             self._held, self._ahead = self._ahead or self._drafts.next(self.record.cursor, self._size), None
         page, last = self._held
