@@ -194,7 +194,12 @@ def _pages(reply: Any) -> list[DeadLetter]:  # noqa: ANN401 - redis-py types a r
 
 def _raw_pages(reply: list[Any]) -> list[DeadLetter]:
     """Of a reply as it came over the wire: names and values in turn."""
-    return [_letter(entry_id, dict(zip(flat[::2], flat[1::2], strict=True))) for entry_id, flat in reply]
+    return [_letter(entry_id, _paired(flat)) for entry_id, flat in reply]
+
+
+def _paired(flat: list[bytes]) -> dict[bytes, bytes]:
+    turns = iter(flat)
+    return dict(zip(turns, turns, strict=True))
 
 
 def _letter(entry_id: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
