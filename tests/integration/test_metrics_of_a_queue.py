@@ -1,5 +1,7 @@
 """What /metrics says of a real queue."""
 
+from typing import Any, cast
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from forwarder.queue.pause import set_pause
@@ -52,6 +54,18 @@ def test_what_is_under_way_and_who_works_is_told(start_rig: StartRig) -> None:
     assert told["batch_events_sum", "default"] == 1
     assert told["concurrency_limit", "default"] >= 1
     assert told["books_closed", "default"] == 1
+
+
+def test_the_lag_by_which_workers_are_scaled_is_what_no_drain_has_read(rig: Rig) -> None:
+    rig.redis.xadd(rig.keys.events, {"body": '{"trace_id":"t","value":1}'})
+    with rig.client() as client:
+        client.send_many({"trace_id": f"t{number}", "value": 1} for number in range(1_200))
+    assert rig.start_worker("--burst").wait(60) == 0
+    with rig.client() as client:
+        for number in range(7):
+            client.thumbs_up(f"u{number}")
+    (group,) = cast("Any", rig.redis.xinfo_groups(rig.keys.events))
+    assert (group["name"], group["lag"]) == (b"forwarder", 7), "also after all before it were deleted"
 
 
 def test_twenty_destinations_cost_a_bounded_number_of_commands(start_rig: StartRig) -> None:
