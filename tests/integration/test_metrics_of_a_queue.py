@@ -34,6 +34,23 @@ def test_what_waits_is_told(rig: Rig) -> None:
     assert told["workers",] == 0
 
 
+def test_what_the_ingest_refuses_is_counted_where_it_was_to_go(start_rig: StartRig) -> None:
+    keys = {"FORWARDER_INGEST_KEYS__EU__KEY": "eu-key-12", "FORWARDER_INGEST_KEYS__EU__DESTINATION": "eu"}
+    rig = start_rig(FORWARDER_DESTINATIONS__EU__API_KEY="k", **keys)
+    with Ingest(rig) as ingest:
+        statuses = [ingest.post({"trace_id": "t", "value": 11}, x_portkey_api_key="eu-key-12").status_code]
+        statuses += [
+            ingest.post({"trace_id": "t", "value": 1}, x_portkey_api_key="wrong").status_code for _ in range(3)
+        ]
+        assert statuses == [422, 401, 401, 401]
+        assert eventually(lambda: samples(ingest)["ingest_refused_total", "default", "401"] == 3)
+        assert samples(ingest)["ingest_refused_total", "eu", "422"] == 1
+        rig.kill_server()
+        ingest.post({"trace_id": "t", "value": 11}, x_portkey_api_key="eu-key-12")
+        rig.server.start()
+        assert eventually(lambda: samples(ingest).get(("ingest_refused_total", "eu", "422")) == 2), "kept meanwhile"
+
+
 def test_what_is_under_way_and_who_works_is_told(start_rig: StartRig) -> None:
     rig = start_rig(FORWARDER_REQUEST_TIMEOUT_S="1")
     rig.sandbox.add_fault({"kind": "hang"})
