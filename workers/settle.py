@@ -9,6 +9,7 @@ from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import Step
 from forwarder.queue.settlement import Settled, Settlement, settle
 from workers.outcome import Outcome, Refusal
+from workers.quotes import without_quotes
 
 
 def settlement(keys: Keys, token: str, outcome: Outcome, *, again: bool = False) -> Step[Settled]:
@@ -24,8 +25,10 @@ def settlement(keys: Keys, token: str, outcome: Outcome, *, again: bool = False)
         return settle(keys, [], outcome.tally)
     letters: defaultdict[int, list[DeadLetter]] = defaultdict(list)
     for refusal in outcome.refusals:
-        for index, events in outcome.batch.by_load(refusal.piece):
-            letters[index] += [_letter(outcome, refusal, index, event) for event in events]
+        loads = list(outcome.batch.by_load(refusal.piece))
+        error = without_quotes(refusal.error, [event for _, events in loads for event in events])
+        for index, events in loads:
+            letters[index] += [_letter(outcome, refusal, error, index, event) for event in events]
     put_back: defaultdict[int, list[Members]] = defaultdict(list)
     for piece in outcome.rest:
         for index, events in outcome.batch.by_load(piece):
@@ -37,12 +40,12 @@ def settlement(keys: Keys, token: str, outcome: Outcome, *, again: bool = False)
     return settle(keys, settlements, outcome.tally, record=record_field(token, outcome.batch.id), again=again)
 
 
-def _letter(outcome: Outcome, refusal: Refusal, load_index: int, event: bytes) -> DeadLetter:
+def _letter(outcome: Outcome, refusal: Refusal, error: str, load_index: int, event: bytes) -> DeadLetter:
     entry = outcome.batch.loads[load_index].entry
     return DeadLetter(
         body=event,
         reason=refusal.reason,
-        error=refusal.error,
+        error=error,
         status=refusal.status,
         attempts=refusal.attempts,
         at_ms=entry.at_ms,
