@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 import redis
 import redis.asyncio
@@ -135,3 +136,8 @@ def masked(url: str) -> str:
     scheme, _, rest = url.partition("://")
     login, at, host = rest.rpartition("@")
     return f"{scheme}://{login.partition(':')[0]}:***@{host}" if at and ":" in login else url
+
+
+def user_of(url: str) -> str:
+    """As whom a URL logs in."""
+    return unquote(urlsplit(url).username or "") or "default"
