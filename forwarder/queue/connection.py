@@ -106,14 +106,24 @@ def queue_errors(settings: Settings) -> Iterator[None]:
         raise QueueFull(
             f"Redis at {shown(settings)} has no memory left (maxmemory): nothing was stored; let the backlog drain"
         ) from None
-    except (AuthenticationError, NoPermissionError) as error:
+    except AuthenticationError as error:
         raise QueueUnavailable(
             f"Redis at {shown(settings)} refuses us: {error}; check the user in FORWARDER_REDIS_URL"
         ) from None
     except AWAY as error:
         raise QueueUnavailable(_away(settings, error)) from None
-    except (ResponseError, RedisError) as error:
+    except RedisError as error:
+        if is_denied(error):
+            raise QueueUnavailable(
+                f"Redis at {shown(settings)} lets this user not do that: {error}; `forwarder doctor` names the rights "
+                "that are missing, deploy/redis/users.acl has them all"
+            ) from None
         raise QueueUnavailable(f"Redis at {shown(settings)} cannot do that: {error}") from None
+
+
+def is_denied(error: Exception) -> bool:
+    """Whether the user lacks a right; within a script Redis says so in the script's error."""
+    return isinstance(error, NoPermissionError) or (isinstance(error, ResponseError) and "ACL failure" in str(error))
 
 
 def _away(settings: Settings, error: Exception) -> str:
