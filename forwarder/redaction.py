@@ -28,6 +28,8 @@ def _all(settings: "Settings") -> Iterator[str]:
     for key in settings.ingest_keys.values():
         if not key.key.get_secret_value().startswith(HASH_PREFIX):
             yield key.key.get_secret_value()
+    with suppress(InvalidSettings):
+        yield from settings.queue_keys.replace("\n", ",").split(",")
     yield from _passwords([settings.redis_url, settings.control_url or ""])
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from forwarder.allowed import allowed
 from forwarder.errors import InvalidSettings
@@ -22,6 +22,8 @@ from forwarder.producer_settings import ProducerSettings
 from forwarder.queue.caps import Caps
 from forwarder.queue.keys import SLOTS
 from forwarder.redaction import known_secrets
+from forwarder.renamed import RenamedVariables
+from forwarder.sealing_settings import SealingSettings
 
 PREFIX = "FORWARDER_"
 DEFAULT_DESTINATION = "default"
@@ -65,7 +67,7 @@ class Upstream(KeySettings):
         return self.base_url + self.feedback_path
 
 
-class Settings(Upstream, IngestSettings, ProducerSettings, BaseSettings):
+class Settings(Upstream, IngestSettings, ProducerSettings, SealingSettings, BaseSettings):
     """All settings; the upstream's own are those of the destination `default` and what others inherit."""
 
     model_config = SettingsConfigDict(
@@ -106,6 +108,19 @@ class Settings(Upstream, IngestSettings, ProducerSettings, BaseSettings):
     sandbox_port: int = Field(8788, ge=0, le=65_535, description="its port; 0 takes a free one")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Former names of variables come after everything else."""
+        usual = (init_settings, env_settings, dotenv_settings, file_secret_settings)
+        return (*usual, RenamedVariables(settings_cls, PREFIX))
 
     @field_validator("redis_url", "control_url")
     @classmethod

@@ -8,7 +8,7 @@ carry a chunk id, and the other steps can be done twice. Drains do not: a lost r
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import redis
@@ -29,10 +29,13 @@ from redis.retry import Retry
 
 from forwarder.errors import QueueFull, QueueUnavailable
 from forwarder.paths import DataDir
+from forwarder.queue.codec import PLAIN, attach
+from forwarder.queue.forms import codec_for
 from forwarder.settings import Settings
 
 Client = redis.Redis
 AsyncClient = redis.asyncio.Redis
+AnyClient = TypeVar("AnyClient", Client, AsyncClient)
 
 BLOCK_MAX_MS: Final = 1_000
 """Longest blocking read; well under any read timeout, which would otherwise break it off."""
@@ -71,7 +74,7 @@ def connect(settings: Settings, url: str | None = None, *, retries: int = _RETRI
     pool = redis.BlockingConnectionPool.from_url(
         url, retry=Retry(backoff, retries), timeout=settings.redis_timeout_s, **_common(settings)
     )
-    return redis.Redis(connection_pool=pool)
+    return _with_codec(redis.Redis(connection_pool=pool), settings)
 
 
 def connect_async(settings: Settings) -> AsyncClient:
@@ -84,7 +87,14 @@ def connect_async(settings: Settings) -> AsyncClient:
     pool = redis.asyncio.BlockingConnectionPool.from_url(
         queue_url(settings), retry=AsyncRetry(NoBackoff(), 0), timeout=settings.redis_timeout_s, **_common(settings)
     )
-    return redis.asyncio.Redis(connection_pool=pool)
+    return _with_codec(redis.asyncio.Redis(connection_pool=pool), settings)
+
+
+def _with_codec(client: AnyClient, settings: Settings) -> AnyClient:
+    codec = codec_for(settings)
+    if codec is not PLAIN:
+        attach(client, codec)
+    return client
 
 
 def _common(settings: Settings) -> dict[str, Any]:

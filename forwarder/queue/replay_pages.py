@@ -87,11 +87,14 @@ def move(keys: Keys, record: Record, page: Page, *, ttl_ms: int, backlog_max: in
     args: list[Argument] = [record.id, record.holder, ttl_ms, LIFE_MS, page.before, page.cursor]
     args += ["" if backlog_max is None else backlog_max, page.seen, page.matched, page.kept, page.spent]
     args += [page.examples, len(page.groups)]
+    bodies: list[int] = []
     for group in page.groups:
         args += [len(group.letters), group.at_ms, group.source, group.replays]
         for letter in group.letters:
+            bodies.append(len(args) + 1)
             args += [letter.id or "", letter.body if backlog_max is not None else b""]
-    return Step("replay", [keys.events, keys.ledger, keys.dead, keys.replay(record.id)], args, _turned)
+    step_keys = [keys.events, keys.ledger, keys.dead, keys.replay(record.id)]
+    return Step("replay", step_keys, args, _turned, bodies if backlog_max is not None else ())
 
 
 def hand_over(target: Keys, record: Record, page: Page, *, backlog_max: int, doubtful: int) -> Step[bool]:
@@ -106,11 +109,14 @@ def hand_over(target: Keys, record: Record, page: Page, *, backlog_max: int, dou
     """
     trace = target.chunk(f"replay-{record.id}-{page.before}-{_digest(page.ids)}")
     args: list[Argument] = [record.id, LIFE_MS, backlog_max, doubtful, page.events, len(page.groups)]
+    places: list[int] = []
     for group in page.groups:
         bodies = [letter.body for letter in group.letters]
         body = bodies[0] if len(bodies) == 1 else b"[" + b",".join(bodies) + b"]"
+        places.append(len(args) + 4)
         args += [len(bodies), group.at_ms, group.source, group.replays, body]
-    return Step("hand_over", [target.events, target.ledger, trace, target.replay(record.id)], args, bool)
+    step_keys = [target.events, target.ledger, trace, target.replay(record.id)]
+    return Step("hand_over", step_keys, args, bool, places)
 
 
 def _turned(reply: list[Any]) -> Turned:

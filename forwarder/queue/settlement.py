@@ -73,12 +73,15 @@ def settle(
     args += [one.entry.id for one in settlements]
     for name, increment in tally.items():
         args += [name, increment]
+    bodies: list[int] = []
     for index, letter in letters:
+        bodies.append(len(args) + 1)
         args += [index, *letter.values()]
     for index, one, piece in pieces:
+        bodies.append(len(args) + 2)
         args += [index, piece.count, b"[" + piece.joined + b"]", *_kept(one)]
     step_keys = [keys.events, keys.ledger, keys.dead, keys.batches, *(keys.replay(replay) for replay in replays)]
-    return Step("settle", step_keys, args, lambda reply: Settled(*reply))
+    return Step("settle", step_keys, args, lambda reply: Settled(*reply), bodies)
 
 
 def _places(settlements: Sequence[Settlement], replays: Sequence[str]) -> str:

@@ -3,7 +3,8 @@
 --
 -- KEYS[1] events stream   KEYS[2] ledger hash   KEYS[3] chunk string (the trace of this append)
 -- KEYS[4] memory string with TTL: the percentage in use when it was looked at last
--- ARGV[1] body            ARGV[2] events in it  ARGV[3] at (ms)   ARGV[4] source ('' for none)
+-- ARGV[1] body (one that begins with NUL gets the field `v`: version 1 of the wire format knows no forms)
+-- ARGV[2] events in it    ARGV[3] at (ms)       ARGV[4] source ('' for none)
 -- ARGV[5] backlog cap (events)                  ARGV[6] life of the trace (seconds)
 -- ARGV[7] percentage of maxmemory at which appends are refused, so that who empties the queue has room to work
 -- ARGV[8] 1: it may have been stored so long ago that its trace is gone; then its events may be delivered twice
@@ -39,7 +40,11 @@ if in_use >= tonumber(ARGV[7]) then
   return {'memory', in_use}
 end
 local id
-if ARGV[4] == '' then
+if string.byte(ARGV[1]) == 0 then
+  local fields = {'body', ARGV[1], 'events', ARGV[2], 'at', ARGV[3], 'v', 2}
+  if ARGV[4] ~= '' then fields[9] = 'source'; fields[10] = ARGV[4] end
+  id = redis.call('XADD', KEYS[1], '*', unpack(fields))
+elseif ARGV[4] == '' then
   id = redis.call('XADD', KEYS[1], '*', 'body', ARGV[1], 'events', ARGV[2], 'at', ARGV[3])
 else
   id = redis.call('XADD', KEYS[1], '*', 'body', ARGV[1], 'events', ARGV[2], 'at', ARGV[3], 'source', ARGV[4])

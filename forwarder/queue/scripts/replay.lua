@@ -50,6 +50,13 @@ local function move_group(count)
   return bodies
 end
 
+local function add(body, events, first, source, replays)
+  local fields = {'body', body, 'events', events, 'at', first, 'replays', replays, 'replay', ARGV[1]}
+  if source ~= '' then fields[#fields + 1] = 'source'; fields[#fields + 1] = source end
+  if string.byte(body) == 0 then fields[#fields + 1] = 'v'; fields[#fields + 1] = 2 end
+  redis.call('XADD', KEYS[1], '*', unpack(fields))
+end
+
 local function room_for_all()
   local events, group = 0, 14
   for _ = 1, ARGV[13] do
@@ -67,10 +74,11 @@ for _ = 1, ARGV[13] do
   at = at + 4
   moved = moved + #bodies
   if here and #bodies > 0 then
-    local body = #bodies == 1 and bodies[1] or '[' .. table.concat(bodies, ',') .. ']'
-    local fields = {'body', body, 'events', #bodies, 'at', first, 'replays', replays, 'replay', ARGV[1]}
-    if source ~= '' then fields[#fields + 1] = 'source'; fields[#fields + 1] = source end
-    redis.call('XADD', KEYS[1], '*', unpack(fields))
+    if string.byte(bodies[1]) == 0 then -- sealed one by one, and not to be joined here
+      for _, body in ipairs(bodies) do add(body, 1, first, source, replays) end
+    else
+      add(#bodies == 1 and bodies[1] or '[' .. table.concat(bodies, ',') .. ']', #bodies, first, source, replays)
+    end
   end
 end
 
