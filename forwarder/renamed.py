@@ -9,7 +9,7 @@ from dotenv import dotenv_values
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-RENAMED: Final[dict[str, str]] = {"shutdown_grace": "shutdown_grace_s"}
+RENAMED: Final[dict[str, str]] = {"pause_s": "pause_min_s"}
 """Former field to present one; kept for at least two releases after the change, which CHANGELOG.md names."""
 
 
