@@ -31,6 +31,7 @@ KNOWN = {"httpx-aiohttp": "BSD-3-Clause", "valkey": "MIT", "uvloop": "MIT OR Apa
 """Packages whose metadata hold the text of the licence, or two ways to say it."""
 PERMISSIVE = {
     "MIT",
+    "MIT-0",
     "BSD",
     "BSD-2-Clause",
     "BSD-3-Clause",
