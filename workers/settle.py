@@ -1,13 +1,15 @@
 """An outcome becomes one atomic step: acknowledged, deleted, buried, put back and counted."""
 
 from collections import defaultdict
+from dataclasses import replace
 
-from forwarder.feedback import Members, join
+from forwarder.feedback import join
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.in_flight import record_field
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import Step
-from forwarder.queue.settlement import Settled, Settlement, settle
+from forwarder.queue.settlement import PutBack, Settled, Settlement, settle
+from forwarder.queue.stream import Entry
 from workers.outcome import Outcome, Refusal
 from workers.quotes import without_quotes
 
@@ -26,13 +28,19 @@ def settlement(keys: Keys, token: str, outcome: Outcome, *, again: bool = False)
     letters: defaultdict[int, list[DeadLetter]] = defaultdict(list)
     for refusal in outcome.refusals:
         loads = list(outcome.batch.by_load(refusal.piece))
-        error = without_quotes(refusal.error, [event for _, events in loads for event in events])
-        for index, events in loads:
-            letters[index] += [_letter(outcome, refusal, error, index, event) for event in events]
-    put_back: defaultdict[int, list[Members]] = defaultdict(list)
+        quotable = [event for _, _, events in loads for event in events]
+        cleaned = replace(refusal, error=without_quotes(refusal.error, quotable))
+        for index, places, events in loads:
+            entry = outcome.batch.loads[index].entry
+            times = entry.accepted
+            letters[index] += [
+                _letter(outcome, cleaned, entry, event, times.of(place))
+                for place, event in zip(places, events, strict=True)
+            ]
+    put_back: defaultdict[int, list[PutBack]] = defaultdict(list)
     for piece in outcome.rest:
-        for index, events in outcome.batch.by_load(piece):
-            put_back[index].append(join(events))
+        for index, places, events in outcome.batch.by_load(piece):
+            put_back[index].append(PutBack(join(events), outcome.batch.loads[index].entry.accepted.part(places)))
     settlements = [
         Settlement(load.entry, load.members.count, letters.get(index, ()), put_back.get(index, ()), outcome.attempts)
         for index, load in enumerate(outcome.batch.loads)
@@ -40,15 +48,14 @@ def settlement(keys: Keys, token: str, outcome: Outcome, *, again: bool = False)
     return settle(keys, settlements, outcome.tally, record=record_field(token, outcome.batch.id), again=again)
 
 
-def _letter(outcome: Outcome, refusal: Refusal, error: str, load_index: int, event: bytes) -> DeadLetter:
-    entry = outcome.batch.loads[load_index].entry
+def _letter(outcome: Outcome, refusal: Refusal, entry: Entry, event: bytes, at_ms: int) -> DeadLetter:
     return DeadLetter(
         body=event,
         reason=refusal.reason,
-        error=error,
+        error=refusal.error,
         status=refusal.status,
         attempts=refusal.attempts,
-        at_ms=entry.at_ms,
+        at_ms=at_ms,
         source=entry.source,
         batch=outcome.batch.id,
         entry=entry.id,

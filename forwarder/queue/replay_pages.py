@@ -2,9 +2,11 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
+from forwarder.queue.accepted import accepted
+from forwarder.queue.codec import PLAIN, Codec
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.keys import Keys
 from forwarder.queue.replays import LIFE_MS, Record
@@ -16,16 +18,28 @@ class Group:
     """Letters that return in one entry.
 
     Attributes:
-        at_ms: when they were first accepted.
         source: the producing service.
         replays: this one included.
         letters: as they are to return.
     """
 
-    at_ms: int
     source: bytes
     replays: int
     letters: Sequence[DeadLetter]
+
+    def values(self) -> list[Argument]:
+        """What the scripts take first of a group: letters, at (ms), ats, source and replays."""
+        times = accepted([letter.at_ms for letter in self.letters])
+        return [len(self.letters), times.at_ms, times.ats, self.source, self.replays]
+
+    def apart(self) -> list[Self]:
+        """Each letter by itself."""
+        return [replace(self, letters=[letter]) for letter in self.letters]
+
+    @property
+    def ids(self) -> str:
+        """The letters' ids."""
+        return ",".join([letter.id or "" for letter in self.letters])
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +52,7 @@ class Page:
         groups: what moves.
         seen, matched, kept, spent: letters, as in `Record`.
         examples: the first of the kept, JSON; empty when they are as before.
+        witness: as of before the letters were read, see `Turned`; empty when it was not known.
     """
 
     before: str
@@ -48,6 +63,7 @@ class Page:
     kept: int = 0
     spent: int = 0
     examples: str = ""
+    witness: str = ""
 
     @property
     def events(self) -> int:
@@ -57,7 +73,7 @@ class Page:
     @property
     def ids(self) -> str:
         """Their ids."""
-        return ",".join(letter.id or "" for group in self.groups for letter in group.letters)
+        return ",".join([group.ids for group in self.groups])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +84,16 @@ class Turned:
         what: `moved`, `full`, `stale` (the cursor is elsewhere), `lost` (somebody else runs it), or the state of one
             that is over.
         progress: the fields of the record that a page changes.
+        witness: the same as long as nobody but this replay takes letters away; a page that was read since then moves as
+            a whole. Empty for none.
     """
 
     what: str
     progress: dict[str, Any]
+    witness: str
 
 
-def move(keys: Keys, record: Record, page: Page, *, ttl_ms: int, backlog_max: int | None) -> Step[Turned]:
+def move(keys: Keys, record: Record, page: Page, *, ttl_ms: int, backlog_max: int | None, codec: Codec) -> Step[Turned]:
     """Move a page of letters back onto the queue; an empty one keeps the lease.
 
     Args:
@@ -83,18 +102,16 @@ def move(keys: Keys, record: Record, page: Page, *, ttl_ms: int, backlog_max: in
         page: what moves.
         ttl_ms: of the lease.
         backlog_max: waiting events at which nothing moves; None when the page was handed over to another destination.
+        codec: of the client. Bodies in a form cannot be joined by the script, so that each returns in an entry alone.
     """
     args: list[Argument] = [record.id, record.holder, ttl_ms, LIFE_MS, page.before, page.cursor]
     args += ["" if backlog_max is None else backlog_max, page.seen, page.matched, page.kept, page.spent]
-    args += [page.examples, len(page.groups)]
-    bodies: list[int] = []
-    for group in page.groups:
-        args += [len(group.letters), group.at_ms, group.source, group.replays]
-        for letter in group.letters:
-            bodies.append(len(args) + 1)
-            args += [letter.id or "", letter.body if backlog_max is not None else b""]
-    step_keys = [keys.events, keys.ledger, keys.dead, keys.replay(record.id)]
-    return Step("replay", step_keys, args, _turned, bodies if backlog_max is not None else ())
+    groups = page.groups if codec is PLAIN else [alone for group in page.groups for alone in group.apart()]
+    args += [page.examples, page.witness, len(groups)]
+    for group in groups:
+        bodies = [codec.write(letter.body) for letter in group.letters] if backlog_max is not None else []
+        args += [*group.values(), group.ids, ",".join([str(len(body)) for body in bodies]), b",".join(bodies)]
+    return Step("replay", [keys.events, keys.ledger, keys.dead, keys.replay(record.id)], args, _turned)
 
 
 def hand_over(target: Keys, record: Record, page: Page, *, backlog_max: int, doubtful: int) -> Step[bool]:
@@ -113,8 +130,8 @@ def hand_over(target: Keys, record: Record, page: Page, *, backlog_max: int, dou
     for group in page.groups:
         bodies = [letter.body for letter in group.letters]
         body = bodies[0] if len(bodies) == 1 else b"[" + b",".join(bodies) + b"]"
-        places.append(len(args) + 4)
-        args += [len(bodies), group.at_ms, group.source, group.replays, body]
+        places.append(len(args) + 5)
+        args += [*group.values(), body]
     step_keys = [target.events, target.ledger, trace, target.replay(record.id)]
     return Step("hand_over", step_keys, args, bool, places)
 
@@ -123,7 +140,7 @@ def _turned(reply: list[Any]) -> Turned:
     names = ("cursor", "seen", "matched", "moved", "kept", "spent", "gone", "delivered", "died")
     cursor, *counts = reply[1]
     counted = {name: int(count or 0) for name, count in zip(names[1:], counts, strict=True)}
-    return Turned(reply[0].decode(), {"cursor": (cursor or b"0-0").decode(), **counted})
+    return Turned(reply[0].decode(), {"cursor": (cursor or b"0-0").decode(), **counted}, reply[2].decode())
 
 
 def _digest(text: str) -> str:

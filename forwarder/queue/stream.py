@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from forwarder.errors import QueueFull
 from forwarder.feedback import Members
+from forwarder.queue.accepted import Accepted, read_accepted
 from forwarder.queue.caps import Caps
 from forwarder.queue.codec import WIRE, UnreadableBody, codec_of
 from forwarder.queue.connection import AsyncClient
@@ -49,8 +50,13 @@ class Entry:
 
     @property
     def at_ms(self) -> int:
-        """When the events were first accepted; for a plain XADD, when it happened."""
+        """When the oldest of the events was first accepted; for a plain XADD, when it happened."""
         return _integer(self.fields.get(b"at"), 0) or _integer(self.id.partition(b"-")[0], 0)
+
+    @property
+    def accepted(self) -> Accepted:
+        """When each of the events was first accepted."""
+        return read_accepted(self.at_ms, self.fields.get(b"ats"))
 
     @property
     def source(self) -> bytes:
