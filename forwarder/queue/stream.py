@@ -19,6 +19,9 @@ CHUNK_MAX_EVENTS: Final = 500
 CHUNK_MAX_BYTES: Final = 262_144
 """Appends are coalesced up to this: array entries cost Redis and both ends a hundredth of what single ones cost."""
 
+TRACEPARENTS_MAX_BYTES: Final = 32 * 56
+"""Of an entry's field `traceparent`: 32 of them, with spaces between."""
+
 _FIRST: Final = (0,)
 _REPLAY_ID = re.compile(rb"[0-9a-f]{12}")
 """It becomes part of a key, and anybody can write it."""
@@ -62,6 +65,11 @@ class Entry:
     def source(self) -> bytes:
         """The producing service; empty when it did not say."""
         return self.fields.get(b"source", b"")[:200]
+
+    @property
+    def traceparents(self) -> list[str]:
+        """Of the spans in which the events were handed over (W3C Trace Context); anybody can write them."""
+        return self.fields.get(b"traceparent", b"")[:TRACEPARENTS_MAX_BYTES].decode("ascii", "replace").split()
 
     @property
     def replays(self) -> int:
@@ -118,6 +126,7 @@ def append(
     accepted_ms = time.time_ns() // 1_000_000 if at_ms is None else at_ms
     args: list[Argument] = [body, members.count, accepted_ms, source]
     args += [caps.backlog_max_events, caps.dedupe_ttl_s, caps.memory_max_percent, int(doubtful)]
+    args.append(" ".join(members.traceparents))
 
     def read(reply: list[bytes]) -> str:
         if reply[0] == b"full":

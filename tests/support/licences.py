@@ -15,6 +15,7 @@ What `feedback-forwarder[all]` installs on Linux; written by `make licences` fro
 |---|---|
 """
 SPDX = {
+    "3-Clause BSD License": "BSD-3-Clause",
     "Apache 2.0": "Apache-2.0",
     "Apache License 2.0": "Apache-2.0",
     "Apache Software License": "Apache-2.0",

@@ -48,7 +48,7 @@ def test_one_event_is_appended_as_an_object_and_several_as_an_array() -> None:
 def test_an_append_names_its_chunk_its_count_and_its_bounds() -> None:
     step = appended(*numbered(3))
     assert list(step.keys) == [KEYS.events, KEYS.ledger, KEYS.chunk("c1"), KEYS.memory]
-    assert (step.args[1], step.args[3:]) == (3, ["shop", 1_000, 60, 80, 0])
+    assert (step.args[1], step.args[3:]) == (3, ["shop", 1_000, 60, 80, 0, ""])
 
 
 def test_an_append_that_memory_does_not_allow_says_what_to_mend() -> None:
