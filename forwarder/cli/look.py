@@ -8,7 +8,7 @@ import typer
 from forwarder.cli.filters import Json
 
 _PANEL = "Look"
-RoleName = Literal["producer", "ingest", "worker", "operator"]
+RoleName = Literal["producer", "ingest", "worker", "operator", "console"]
 
 
 def register(app: typer.Typer) -> None:

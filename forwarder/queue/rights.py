@@ -13,8 +13,8 @@ from redis.exceptions import NoPermissionError
 from forwarder.queue.connection import Client
 from forwarder.queue.keys import GROUP, Keys
 
-Role = Literal["producer", "ingest", "worker", "operator"]
-ROLES: Final[tuple[Role, ...]] = ("producer", "ingest", "worker", "operator")
+Role = Literal["producer", "ingest", "worker", "operator", "console"]
+ROLES: Final[tuple[Role, ...]] = ("producer", "ingest", "worker", "operator", "console")
 NOBODYS: Final = "doctor!"
 """The destination whose keys are tried: no destination can be called so, and nobody uses its keys."""
 
@@ -47,12 +47,13 @@ def rights(role: Role, prefix: str) -> list[Right]:
         prefix: FORWARDER_KEY_PREFIX.
     """
     keys = Keys(NOBODYS, prefix=prefix)
-    produce = _produce(keys)
+    produce, operate = _produce(keys), [*_look(keys), *_operate(keys)]
     return {
         "producer": produce,
         "ingest": [*produce, *_look(keys)],
         "worker": [*_drain(keys), *_rq()],
-        "operator": [*_look(keys), *_operate(keys)],
+        "operator": operate,
+        "console": operate,
     }[role]
 
 
