@@ -18,7 +18,7 @@ from rq.utils import now
 
 from forwarder.log import get_logger
 from forwarder.queue.connection import AWAY, Client
-from forwarder.queue.crew import VERSION_FIELD
+from forwarder.queue.rq_keys import VERSION_FIELD
 from forwarder.version import own_version
 from workers.stop_signals import StopSignals
 from workers.trouble import Trouble, passes, without_traceback

@@ -5,10 +5,10 @@ from typing import Final
 
 from forwarder.doctor.facts import DestinationFacts, Facts
 from forwarder.doctor.finding import Finding, fault, ok, warning
-from forwarder.queue.crew import Worker
 from forwarder.queue.keys import Keys
 from forwarder.queue.lease import PROMISED
 from forwarder.queue.rights import ROLES, Right, Role
+from forwarder.queue.rq_keys import Worker
 from forwarder.times import shown_duration
 
 DEAD_AFTER_S: Final = 90.0
