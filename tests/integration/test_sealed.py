@@ -121,7 +121,7 @@ def test_the_spill_file_is_sealed(rig: Rig) -> None:
     assert not any(b"somebody" in row for row in rows)
     rig.server.start()
     with rig.client(mode="buffered"):
-        assert eventually(lambda: spill.count().chunks == 0)
+        assert eventually(lambda: spill.count().chunks == 0, 60)
     spill.close()
     rig.start_worker()
     rig.assert_everything_arrived(40)
@@ -132,11 +132,11 @@ def test_a_worker_without_the_key_leaves_what_it_cannot_read_and_one_with_it_del
     rig.variables["FORWARDER_QUEUE_KEY"] = NEW
     rig.client().send_many(events(10, "new"))
     worker = rig.start_worker()
-    assert eventually(lambda: rig.books()["delivered"] == 10)
-    assert eventually(lambda: rig.logged("entry_not_read"))
+    assert eventually(lambda: rig.books()["delivered"] == 10, 60)
+    assert eventually(lambda: rig.logged("entry_not_read"), 60)
     assert "which FORWARDER_QUEUE_KEY has not" in rig.log.read_text()
     worker.terminate()
-    assert worker.wait(20) == 0
+    assert worker.wait(60) == 0
     assert (rig.books().dead, rig.books()["pending"]) == (0, 10)
 
     rig.variables["FORWARDER_QUEUE_KEY"] = f"{NEW},{OLD}"

@@ -46,7 +46,7 @@ def test_a_key_in_a_file_is_rotated_while_a_drain_runs(start_rig: StartRig, tmp_
 
     rig.sandbox.set_keys([NEW])
     rig.client().send_many({"trace_id": f"t{number}", "value": 1} for number in range(700))
-    assert eventually(lambda: rig.redis.hget(rig.keys.pause, "reason")), rig.log.read_text()[-2000:]
+    assert eventually(lambda: rig.redis.hget(rig.keys.pause, "reason"), 60), rig.log.read_text()[-2000:]
     renewed(path, NEW)
     assert rig.settled()["delivered"] == 701
 
@@ -88,11 +88,11 @@ def test_a_redirect_is_not_followed_and_pauses_the_destination(start_rig: StartR
         rig = start_rig(FORWARDER_BASE_URL=url)
         rig.client().send(trace_id="t", value=1)
         rig.start_worker()
-        reason = eventually(lambda: rig.redis.hget(rig.keys.pause, "reason"))
+        reason = eventually(lambda: rig.redis.hget(rig.keys.pause, "reason"), 60)
         assert reason
         assert b"redirects" in reason
         assert b"FORWARDER_BASE_URL" in reason
-        assert eventually(lambda: len(came) >= 2), "it is probed again"
+        assert eventually(lambda: len(came) >= 2, 60), "it is probed again"
         assert set(came) == {"/v1/feedback/"}
         assert rig.books().entries == 1, "the event waits"
 

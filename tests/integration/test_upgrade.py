@@ -64,15 +64,15 @@ def test_workers_are_upgraded_under_load_with_the_previous_wire_format_on_the_qu
     rig = start_rig()
     first = rig.start_worker()
     with load(rig, "plain", raw=True) as raw, load(rig, "client", raw=False) as old:
-        assert eventually(lambda: rig.books()["delivered"] > 500)
+        assert eventually(lambda: rig.books()["delivered"] > 500, 60)
         rig.variables["FORWARDER_QUEUE_KEY"] = base64.b64encode(b"k" * 32).decode()
         rig.start_worker()
         first.terminate()
-        assert first.wait(30) == 0
+        assert first.wait(60) == 0
         with load(rig, "new", raw=False) as new:
-            assert eventually(lambda: len(new) > 500 and rig.books()["delivered"] > len(old))
+            assert eventually(lambda: len(new) > 500 and rig.books()["delivered"] > len(old), 60)
             before = rig.books()["delivered"]
-            assert eventually(lambda: rig.books()["delivered"] > before + 500)
+            assert eventually(lambda: rig.books()["delivered"] > before + 500, 60)
     rig.assert_everything_arrived(len(raw) + len(old) + len(new))
     assert not rig.logged("entry_not_read")
     assert rig.dead() == []
@@ -85,13 +85,13 @@ def test_an_entry_of_a_newer_release_is_told_and_left_and_its_neighbours_are_del
     entry = rig.redis.xadd(rig.keys.events, {"body": '{"trace_id":"tomorrow","value":1}', "v": version})
     rig.client().send_many([{"trace_id": f"t{number}", "value": 1} for number in range(10)])
     worker = rig.start_worker()
-    assert eventually(lambda: rig.books()["delivered"] == 10)
-    assert eventually(lambda: rig.logged("entry_not_read"))
+    assert eventually(lambda: rig.books()["delivered"] == 10, 60)
+    assert eventually(lambda: rig.logged("entry_not_read"), 60)
     assert f"of version {version} of the wire format, and this release reads {WIRE} and older" in rig.log.read_text()
     for pid in rig.horses():
         rig.kill(pid)  # however often its drain dies, it is never taken for poison
     worker.terminate()
-    assert worker.wait(20) == 0
+    assert worker.wait(60) == 0
     left: list[tuple[bytes, object]] = rig.redis.xrange(rig.keys.events)  # type: ignore[assignment]
     assert [one for one, _ in left] == [entry]
     assert rig.dead() == []
@@ -100,8 +100,8 @@ def test_an_entry_of_a_newer_release_is_told_and_left_and_its_neighbours_are_del
 def test_the_newer_release_takes_over_what_the_older_one_left(rig: Rig) -> None:
     rig.redis.xadd(rig.keys.events, {"body": '{"trace_id":"tomorrow","value":1}', "v": WIRE + 1})
     older = rig.start_worker()
-    assert eventually(lambda: rig.logged("entry_not_read"))
+    assert eventually(lambda: rig.logged("entry_not_read"), 60)
     rig.workers.append(rig.start(sys.executable, "-c", NEWER))
     older.terminate()
-    assert older.wait(20) == 0
+    assert older.wait(60) == 0
     rig.assert_everything_arrived(1)
