@@ -11,12 +11,10 @@ from forwarder.cli.boundary import Boundary
 
 def _version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - only here
+        from forwarder.version import UNKNOWN, own_version  # noqa: PLC0415 - only here
 
-        try:
-            typer.echo(f"forwarder {version('feedback-forwarder')}")
-        except PackageNotFoundError:
-            typer.echo("forwarder (not installed, run from its sources)")
+        known = own_version() != UNKNOWN
+        typer.echo(f"forwarder {own_version()}" if known else "forwarder (not installed, run from its sources)")
         raise typer.Exit
 
 

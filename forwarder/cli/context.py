@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from dotenv import dotenv_values
 from forwarder.cli.boundary import say
 from forwarder.queue.connection import Client, connect, queue_errors
 from forwarder.queue.keys import Keys
+from forwarder.renamed import RENAMED
 from forwarder.settings import DEFAULT_DESTINATION, PREFIX, Settings, Upstream, load_settings
 
 _DESTINATIONS = f"{PREFIX}DESTINATIONS"
@@ -45,7 +47,12 @@ def settings_in_force() -> Settings:
         close = difflib.get_close_matches(name, known_variables(), n=1)
         hint = f"; did you mean {close[0]}?" if close else "; `forwarder config` lists those that are"
         say(f"warning: {name} is not a setting{hint}")
-    return load_settings()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        settings = load_settings()
+    for warning in told:
+        say(f"warning: {warning.message}")
+    return settings
 
 
 def known_variables() -> list[str]:
@@ -55,7 +62,7 @@ def known_variables() -> list[str]:
 
 def unknown_variables(names: Iterable[str]) -> list[str]:
     """Those of our prefix that are no setting; each once, sorted."""
-    known = set(known_variables())
+    known = {*known_variables(), *(PREFIX + former.upper() for former in RENAMED)}
     ours = {name.upper() for name in names if name.upper().startswith(PREFIX)}
     return sorted(name for name in ours - known if not _is_of_a_name(name))
 

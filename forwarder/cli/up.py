@@ -53,10 +53,11 @@ class Up:
             parts.callback(lock.release)
             queue = parts.enter_context(self._queue())
             upstream, env = self._settings.url, {}
-            if self._settings.api_key is None:
+            if not self._settings.has_key:
                 upstream = parts.enter_context(self._sandbox())
                 env = {"FORWARDER_BASE_URL": upstream, "FORWARDER_API_KEY": SANDBOX_KEY}
                 env |= {"FORWARDER_FEEDBACK_PATH": "/feedback/", "FORWARDER_AUTH_SCHEME": "portkey"}
+                env["FORWARDER_ALLOW_PLAINTEXT"] = "true"  # it is ours, wherever it listens
             grace_s = self._settings.shutdown_grace_s + STOP_MARGIN_S
             parts.callback(self._workers.stop, grace_s, hurried=lambda: self._asked.count == HURRY)
             self._start_workers(env)
@@ -119,7 +120,7 @@ class Up:
     def _greet(self, queue: str, upstream: str, ingest: str) -> None:
         forwarder = sys.argv[0] if sys.argv[0].endswith("forwarder") else "forwarder"
         count = self._settings.workers
-        real = self._settings.api_key is not None
+        real = self._settings.has_key
         known = "the real API: FORWARDER_API_KEY is set" if real else "set FORWARDER_API_KEY to forward to the real API"
         key = " -H 'x-portkey-api-key: KEY'" if self._settings.ingest_keys else ""
         json_body = """-H 'content-type: application/json' -d '{"trace_id": "t1", "value": 1, "text": "good"}'"""

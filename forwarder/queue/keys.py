@@ -1,8 +1,8 @@
-"""Every Redis key: name, type, contents, who writes it (the wire contract, version 1).
+"""Every Redis key: name, type, contents, who writes it (the wire contract, version 2).
 
 | key | type | contents | written by |
 |---|---|---|---|
-| `feedback:{default.0}:events` | stream, group `forwarder` | the queue: `body`, and optionally `source`, `at`, `replays`, `events`, `traceparent`; `replay` (its id) when replayed, and `ats` (see `accepted`); `attempts` and `queued` when put back | producers (XADD, append), replay, settle (what it puts back); deleted by settle |
+| `feedback:{default.0}:events` | stream, group `forwarder` | the queue: `body`, and optionally `source`, `at`, `replays`, `events`, `traceparent`; `replay` (its id) when replayed, and `ats` (see `accepted`); `attempts` and `queued` when put back; `v` when not of version 1 | producers (XADD, append), replay, settle (what it puts back); deleted by settle |
 | `feedback:{default.0}:dead` | stream | dead letters, one event each, fields of `dead_letters.LETTER_FIELDS` | settle, import; deleted by replay, purge |
 | `feedback:{default.0}:ledger` | hash | the counters of `ledger` | every script, in the step that it counts |
 | `feedback:{default.0}:lease:N` | string with TTL | drain slot N is taken: the holder's token, which is also its consumer's name, or `promised` | wake, lease |
@@ -25,6 +25,10 @@
 All keys of a partition share one hash tag, so that each atomic step touches one cluster slot. The field `events` of an
 entry is its number of events, and says that the append counted them as accepted; producers that use plain XADD leave it
 out, and their events are counted in the step that settles them.
+
+The field `v` is the version of the wire format that a reader must know; without it that is 1, which is all that plain
+XADD needs. Version 2 knows bodies that stand in a form (`codec`). Who reads version N reads the older ones too, and
+leaves an entry of a newer one on the queue for who can read it; so workers are upgraded before what is new is used.
 """  # noqa: E501 - a table
 
 from dataclasses import dataclass
