@@ -18,6 +18,7 @@
 | `feedback:{default.0}:notices` | hash | what was last told of this destination, and when | notice |
 | `feedback:{default.0}:outbox` | hash | notices that the webhook does not have yet, JSON by id | notice; deleted by who posts them |
 | `feedback:{default.0}:posting` | string with TTL | somebody posts the outbox, or is about to | notices |
+| `feedback:{default.0}:history` | stream, bounded | the last hour: about every ten seconds `sample`, JSON: the ledger's sums and what waited (`history.Sample`) | sample |
 | `feedback:{default}:pause` | hash, with TTL unless paused by hand | `reason`, `kind`, `since`, `until` (ms): nobody sends to this destination | pause, flow |
 | `feedback:{default}:flow` | string, JSON, with TTL | what the fleet has learned of the destination: breaker, concurrency limit, size that fits (`flow`) | flow |
 | `feedback:{default}:rate` | hash with TTL | when the next request and the next event may be sent (µs) | rate |
@@ -127,6 +128,11 @@ class Keys:
     def posting(self) -> str:
         """Who posts the outbox."""
         return self._of_partition("posting")
+
+    @property
+    def history(self) -> str:
+        """The last hour."""
+        return self._of_partition("history")
 
     @property
     def pause(self) -> str:
