@@ -12,12 +12,11 @@ from pydantic.fields import FieldInfo
 from forwarder.allowed import allowed
 from forwarder.cli.context import destination_variables, settings_in_force
 from forwarder.cli.output import is_terminal, json_out, table_out
-from forwarder.ingest_settings import IngestKey
 from forwarder.queue.connection import masked
 from forwarder.settings import PREFIX, Settings, Upstream
 
 MASK = "********"
-NAMED = ("destinations", "ingest_keys")
+NAMED = ("destinations", "ingest_keys", "console_users", "console_tokens")
 """Settings with names of the user's own, which are listed one by one."""
 
 
@@ -69,10 +68,11 @@ def listed(settings: Settings, origins: dict[str, str]) -> Iterator[Setting]:
         for field, variable in destination_variables(destination).items():
             if field in own:
                 yield _setting(variable, Upstream.model_fields[field], getattr(upstream, field), origins)
-    for name, key in sorted(settings.ingest_keys.items()):
-        for field in sorted(key.model_fields_set):
-            variable = f"{PREFIX}INGEST_KEYS__{name.upper()}__{field.upper()}"
-            yield _setting(variable, IngestKey.model_fields[field], getattr(key, field), origins)
+    for group in NAMED[1:]:
+        for name, one in sorted(getattr(settings, group).items()):
+            for field in sorted(one.model_fields_set):
+                variable = f"{PREFIX}{group.upper()}__{name.upper()}__{field.upper()}"
+                yield _setting(variable, type(one).model_fields[field], getattr(one, field), origins)
 
 
 def _origins() -> dict[str, str]:

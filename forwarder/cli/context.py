@@ -14,7 +14,7 @@ from forwarder.queue.keys import Keys
 from forwarder.settings import DEFAULT_DESTINATION, PREFIX, Settings, Upstream, load_settings
 
 _DESTINATIONS = f"{PREFIX}DESTINATIONS"
-_INGEST_KEYS = f"{PREFIX}INGEST_KEYS"
+_NAMED = tuple(PREFIX + name for name in ("DESTINATIONS", "INGEST_KEYS", "CONSOLE_USERS", "CONSOLE_TOKENS"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,9 @@ def unknown_variables(names: Iterable[str]) -> list[str]:
 
 
 def _is_of_a_name(name: str) -> bool:
-    """`FORWARDER_DESTINATIONS__NAME__FIELD`, or the same of an ingest key; its field is checked with the settings."""
+    """`FORWARDER_DESTINATIONS__NAME__FIELD`, or the same of a key, user or token; settings check the field."""
     scope, _, rest = name.partition("__")
-    return scope in (_DESTINATIONS, _INGEST_KEYS) and bool(rest)
+    return scope in _NAMED and bool(rest)
 
 
 def destination_variables(destination: str) -> dict[str, str]:

@@ -1,0 +1,137 @@
+"""Pages: templates in which everything is escaped, forms, and the header that lets nothing from elsewhere in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from forwarder.console.access import Person
+
+FORM_MAX_BYTES: Final = 1_048_576
+STATIC: Final = Path(__file__).with_name("static")
+
+_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        *(f"{kind} 'self'" for kind in ("script-src", "style-src", "img-src", "connect-src", "font-src")),
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    )
+)
+HEADERS: Final = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+templates: Final = Environment(
+    loader=PackageLoader("forwarder.console"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request of somebody who may make it.
+
+    Attributes:
+        request: itself.
+        person: who.
+        form: the fields of a form, each with its values; empty when none was sent.
+    """
+
+    request: Request
+    person: Person
+    form: Mapping[str, list[str]] = field(default_factory=dict)
+
+    def given(self, name: str) -> str:
+        """A field's last value; empty when it is missing."""
+        return self.form.get(name, [""])[-1]
+
+
+def page(template: str, *, person: Person | None = None, status: int = 200, **context: Any) -> HTMLResponse:  # noqa: ANN401
+    """A page.
+
+    Args:
+        template: its file.
+        person: who is to see it; None before the login.
+        status: of the answer.
+        context: what the template shows.
+    """
+    return HTMLResponse(templates.get_template(template).render(person=person, **context), status)
+
+
+async def form_of(request: Request) -> dict[str, list[str]]:
+    """The fields of a form as browsers send it.
+
+    Raises:
+        HTTPException: 413 or 415.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = await body_of(request, FORM_MAX_BYTES)
+    if not body:
+        return {}
+    if kind != "application/x-www-form-urlencoded":
+        raise HTTPException(415, "a form is wanted (application/x-www-form-urlencoded)")
+    try:
+        return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=1_000)
+    except ValueError:
+        raise HTTPException(400, "the form cannot be read") from None
+
+
+async def body_of(request: Request, most: int) -> bytes:
+    """A request's body.
+
+    Raises:
+        HTTPException: 413, it has more bytes than that.
+    """
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > most:
+            raise HTTPException(413, f"the body is too large; {most:,} bytes are the most")
+    return bytes(body)
+
+
+class Shield:
+    """Puts HEADERS on every answer that does not have its own.
+
+    Args:
+        app: what answers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+
+        async def shielded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, shielded)
+
+
+def away(to: str, status: int = 303) -> Response:
+    """Send the browser to another page of ours."""
+    return Response(status_code=status, headers={"Location": to})
