@@ -66,7 +66,7 @@ class Console:
             Route("/console", _home, methods=["GET"]),
             *Logins(access, self._client).routes(),
             guarded(access, "/console/logout", self._logout, methods=("POST",), role="viewer"),
-            *Overview(access.settings, self._client).routes(access),
+            *Overview(access.settings, self._client, self.stopping).routes(access),
         ]
 
     def _logout(self, visit: Visit) -> Response:

@@ -74,7 +74,12 @@ def page(template: str, *, person: Person | None = None, status: int = 200, **co
         status: of the answer.
         context: what the template shows.
     """
-    return HTMLResponse(templates.get_template(template).render(person=person, **context), status)
+    return HTMLResponse(rendered(template, person=person, **context), status)
+
+
+def rendered(template: str, **context: Any) -> str:  # noqa: ANN401 - whatever it shows
+    """A template, filled in."""
+    return templates.get_template(template).render(**context)
 
 
 async def form_of(request: Request) -> dict[str, list[str]]:

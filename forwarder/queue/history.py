@@ -55,5 +55,9 @@ def sample(keys: Keys) -> Step[bool]:
 
 def read_history(client: Client, keys: Keys, since_ms: int) -> list[Sample]:
     """The samples taken then or later, the oldest first."""
-    reply: Any = client.xrange(keys.history, f"{max(0, since_ms)}-0", "+")
+    return samples_of(client.xrange(keys.history, f"{max(0, since_ms)}-0", "+"))
+
+
+def samples_of(reply: Any) -> list[Sample]:  # noqa: ANN401 - redis-py types a reply as all that any client could get
+    """The samples of a range of the stream."""
     return [_decoder.decode(fields[b"sample"]) for _, fields in reply]

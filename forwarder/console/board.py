@@ -1,0 +1,124 @@
+"""What the overview shows, looked up at most once in half a second, however many people look."""
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from forwarder.console.cards import Card, card
+from forwarder.console.charts import SPAN_MS
+from forwarder.console.shown import shown_count, shown_rate
+from forwarder.queue.connection import Client
+from forwarder.queue.history import Sample, sample
+from forwarder.queue.keys import Keys
+from forwarder.queue.scripts import run_all
+from forwarder.queue.standing import Standing, standings
+from forwarder.settings import Settings
+
+FRESH_S: Final = 0.5
+SAMPLE_EVERY_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The overview; counts are texts.
+
+    Attributes:
+        cards: a destination each.
+        delivered: by all of them.
+        delivered_rate: lately.
+        pending: events that wait.
+        entries: entries that wait.
+        dead: dead letters.
+        has_dead: whether there are any.
+        workers: that are alive.
+        drains: at work.
+        closes: whether all books close.
+        lines: how many lines they have.
+        trouble: what somebody must see to; empty for nothing.
+    """
+
+    cards: tuple[Card, ...]
+    delivered: str
+    delivered_rate: str
+    pending: str
+    entries: str
+    dead: str
+    has_dead: bool
+    workers: int
+    drains: int
+    closes: bool
+    lines: int
+    trouble: str
+
+    @property
+    def spoken(self) -> str:
+        """What a screen reader is to be told when it changes: states, not numbers."""
+        states = ", ".join(f"{one.name} {one.state.text}" for one in self.cards)
+        return f"{states}; the books {'close' if self.closes else 'do not close'}"
+
+
+class Board:
+    """Looks, and remembers the last hour.
+
+    Args:
+        settings: name the destinations.
+        client: of the queue.
+    """
+
+    def __init__(self, settings: Settings, client: Client) -> None:
+        self._client = client
+        self._history: dict[Keys, list[Sample]] = {
+            Keys(name, prefix=settings.key_prefix): [] for name in settings.destination_names
+        }
+        self._lock = threading.Lock()
+        self._view: View | None = None
+        self._looked_at = self._sampled_at = -SPAN_MS / 1000
+
+    def view(self) -> View:
+        """How everything stands."""
+        with self._lock:
+            if self._view is None or time.monotonic() - self._looked_at > FRESH_S:
+                self._view = self._look()
+                self._looked_at = time.monotonic()
+            return self._view
+
+    def _look(self) -> View:
+        self._take_samples()
+        now_ms = time.time_ns() // 1_000_000
+        since = {keys: own[-1].at_ms + 1 if own else now_ms - SPAN_MS for keys, own in self._history.items()}
+        found = standings(self._client, since)
+        for keys, standing in found.items():
+            self._history[keys] = [
+                one for one in (*self._history[keys], *standing.samples) if one.at_ms >= now_ms - SPAN_MS
+            ]
+        cards = tuple(card(keys.destination, one, self._history[keys], now_ms) for keys, one in found.items())
+        return _view(cards, list(found.values()), workers=1)
+
+    def _take_samples(self) -> None:
+        """Also where no worker is alive to do it; a Redis that refuses it keeps nobody from looking."""
+        if time.monotonic() - self._sampled_at > SAMPLE_EVERY_S:
+            self._sampled_at = time.monotonic()
+            run_all(self._client, [sample(keys) for keys in self._history])
+
+
+def _view(cards: tuple[Card, ...], found: list[Standing], *, workers: int) -> View:
+    books = [one.books for one in found]
+    dead, waiting = sum(one.dead for one in books), sum(one.entries for one in books)
+    trouble = (
+        "Events wait and no worker is alive: start one with `forwarder worker`." if waiting and not workers else ""
+    )
+    return View(
+        cards=cards,
+        delivered=shown_count(sum(one["delivered"] for one in books)),
+        delivered_rate=shown_rate(sum(one.delivered_per_s for one in cards)),
+        pending=shown_count(sum(one["pending"] for one in books)),
+        entries=shown_count(waiting),
+        dead=shown_count(dead),
+        has_dead=dead > 0,
+        workers=workers,
+        drains=sum(one.drains for one in books),
+        closes=all(line.closes for one in books for line in one.lines),
+        lines=sum(len(one.lines) for one in books),
+        trouble=trouble,
+    )
