@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Final
 
 from redis.exceptions import RedisError
 from starlette.applications import Starlette
@@ -16,14 +17,21 @@ from starlette.types import Receive, Scope, Send
 
 from forwarder.answers import Reply, error_reply
 from forwarder.console.access import Access
+from forwarder.console.fleet import Fleet
 from forwarder.console.guard import guarded
+from forwarder.console.letters import Letters
 from forwarder.console.overview import Overview
 from forwarder.console.pages import STATIC, Shield, Visit, away, page
+from forwarder.console.replays import Replays
 from forwarder.console.sessions import Logins
+from forwarder.console.shared import Shared
+from forwarder.console.trail import Trail
 from forwarder.errors import ForwarderError, QueueFull, QueueUnavailable
 from forwarder.log import get_logger
 from forwarder.queue.connection import connect
 from forwarder.settings import Settings
+
+PAGES: Final = (Overview, Letters, Replays, Fleet, Trail)
 
 
 class Console:
@@ -61,12 +69,13 @@ class Console:
     def routes(self) -> list[BaseRoute]:
         """All of them."""
         access = self._access
+        shared = Shared(access, self._client, self.stopping)
         return [
             Mount("/console/static", StaticFiles(directory=STATIC)),
             Route("/console", _home, methods=["GET"]),
             *Logins(access, self._client).routes(),
             guarded(access, "/console/logout", self._logout, methods=("POST",), role="viewer"),
-            *Overview(access.settings, self._client, self.stopping).routes(access),
+            *(route for kind in PAGES for route in kind(shared).routes()),
         ]
 
     def _logout(self, visit: Visit) -> Response:

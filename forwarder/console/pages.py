@@ -14,8 +14,12 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from forwarder.console.access import Person
+from forwarder.console.shown import shown_count
+from forwarder.dead.selection import place, trace_id_of
+from forwarder.times import shown_moment
 
 FORM_MAX_BYTES: Final = 1_048_576
+UNNAMED: Final = "(no trace id)"
 STATIC: Final = Path(__file__).with_name("static")
 
 _POLICY: Final = "; ".join(
@@ -46,6 +50,14 @@ templates: Final = Environment(
 )
 
 
+templates.filters.update(
+    count=shown_count,
+    moment=shown_moment,
+    died=lambda letter_id: shown_moment(place(letter_id)[0]),
+    trace_id=lambda body: trace_id_of(body.encode("utf-8", "replace")) or UNNAMED,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Visit:
     """One request of somebody who may make it.
@@ -59,6 +71,11 @@ class Visit:
     request: Request
     person: Person
     form: Mapping[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The fields of a form, as they came."""
+        return [(name, value) for name, values in self.form.items() for value in values]
 
     def given(self, name: str) -> str:
         """A field's last value; empty when it is missing."""

@@ -90,6 +90,8 @@ function ask(form, button) {
 }
 
 document.querySelectorAll("[data-live]").forEach(follow);
+const here = document.querySelector("nav [aria-current]");
+if (here) here.scrollIntoView({ inline: "center", block: "nearest" });
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.dataset.confirm || form.dataset.confirmed) return;
