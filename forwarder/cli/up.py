@@ -13,12 +13,13 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from forwarder.cli.context import Queue
-from forwarder.cli.status_view import REFRESH_S, look
+from forwarder.cli.reach import Direct
+from forwarder.cli.status_view import REFRESH_S, in_one_line, look
 from forwarder.embedded import DataLock, EmbeddedServer
 from forwarder.errors import ForwarderError
 from forwarder.ingest.serve import ingest_child, listen_for_ingest
 from forwarder.listening import base_url, console_url
+from forwarder.operations.operator import Operator
 from forwarder.paths import DataDir
 from forwarder.queue.connection import Client, connect, queue_errors, shown
 from forwarder.settings import Settings
@@ -177,7 +178,7 @@ class Up:
     def _status_line(self, client: Client) -> str:
         try:
             with queue_errors(self._settings):
-                statuses = look(Queue(self._settings, client))
+                now = look(Direct(Operator(self._settings, client)))
         except ForwarderError as error:
             return str(error)
-        return "  |  ".join(status.line for status in statuses)
+        return "  |  ".join(in_one_line(name, status) for name, status in now.statuses.items())

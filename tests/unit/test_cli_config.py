@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from forwarder.cli.app import app
-from forwarder.cli.config_view import NAMED, Setting, listed
 from forwarder.cli.context import known_variables, unknown_variables
+from forwarder.operations.limits import NAMED, Setting, listed
 from forwarder.settings import Settings, load_settings
 
 
