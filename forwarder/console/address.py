@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from forwarder.dead.selection import NO_STATUS
 from forwarder.errors import UsageError
-from forwarder.operations.letters import Alike, Chosen
+from forwarder.operations.letter_forms import Alike, Chosen
 from forwarder.queue.dead_letters import REASONS
 
 LETTERS: Final = "/console/dead-letters"

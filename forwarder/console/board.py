@@ -8,7 +8,8 @@ from typing import Final
 from forwarder.console.cards import Card, card
 from forwarder.console.charts import SPAN_MS
 from forwarder.console.shown import shown_count, shown_rate
-from forwarder.queue.connection import Client
+from forwarder.queue import crew
+from forwarder.queue.connection import Client, connect, control_url, queue_url
 from forwarder.queue.history import Sample, sample
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import run_all
@@ -68,6 +69,8 @@ class Board:
 
     def __init__(self, settings: Settings, client: Client) -> None:
         self._client = client
+        own_server = control_url(settings) == queue_url(settings)
+        self._control = client if own_server else connect(settings, control_url(settings))
         self._history: dict[Keys, list[Sample]] = {
             Keys(name, prefix=settings.key_prefix): [] for name in settings.destination_names
         }
@@ -93,7 +96,7 @@ class Board:
                 one for one in (*self._history[keys], *standing.samples) if one.at_ms >= now_ms - SPAN_MS
             ]
         cards = tuple(card(keys.destination, one, self._history[keys], now_ms) for keys, one in found.items())
-        return _view(cards, list(found.values()), workers=1)
+        return _view(cards, list(found.values()), workers=len(crew.workers(self._control)))
 
     def _take_samples(self) -> None:
         """Also where no worker is alive to do it; a Redis that refuses it keeps nobody from looking."""

@@ -14,9 +14,10 @@ from forwarder.console.pages import Visit, away, page
 from forwarder.console.shared import Shared
 from forwarder.errors import UsageError
 from forwarder.operations import letters
-from forwarder.operations.letters import Chosen, Grouping, One, Paging, ToPurge
+from forwarder.operations.letter_forms import Chosen, Grouping, Letter, One, Paging, ToPurge
 from forwarder.operations.operator import now_ms
-from forwarder.operations.replays import Edited, replay_edited
+from forwarder.operations.replay_forms import Edited
+from forwarder.operations.replays import replay_edited
 from forwarder.queue import dead_letters
 from forwarder.times import iso_moment
 
@@ -107,11 +108,11 @@ class Letters:
             return self._one(visit, at, letter, body=body, problem=str(error), status=422)
         return away(at.url(f"/console/replays/{begun.id}"))
 
-    def _letter(self, visit: Visit, at: Address) -> letters.Letter:
+    def _letter(self, visit: Visit, at: Address) -> Letter:
         asked_for = One(destination=at.destination, id=visit.request.path_params["id"])
         return letters.letter(self._shared.operator(visit), asked_for)
 
-    def _one(self, visit: Visit, at: Address, letter: letters.Letter, status: int = 200, **typed: str) -> Response:
+    def _one(self, visit: Visit, at: Address, letter: Letter, status: int = 200, **typed: str) -> Response:
         body = typed.get("body", "\n".join(letters.laid_out(letter.body)))
         return page(
             "dead_letter.html",

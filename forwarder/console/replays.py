@@ -14,9 +14,9 @@ from forwarder.console.pages import Visit, away, page, rendered
 from forwarder.console.shared import Shared
 from forwarder.errors import ForwarderError
 from forwarder.operations import replays
-from forwarder.operations.letters import Chosen
+from forwarder.operations.letter_forms import Chosen
 from forwarder.operations.operator import now_ms
-from forwarder.operations.replays import Newest, OneReplay, Replay, ToReplay
+from forwarder.operations.replay_forms import Newest, OneReplay, Replay, ToReplay
 from forwarder.settings import DEFAULT_DESTINATION
 from forwarder.times import shown_duration
 

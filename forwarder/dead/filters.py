@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Self
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
@@ -49,7 +49,7 @@ class Filters(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
         lists = {"ids": given.pop("id"), "reasons": given.pop("reason"), "statuses": given.pop("status")}
         return select(now_ms=now_ms, **lists, **given)
 
-    def pinned(self, now_ms: int) -> "Filters":
+    def pinned(self, now_ms: int) -> Self:
         """The same with times that do not move on: what was counted is what is done.
 
         Raises:

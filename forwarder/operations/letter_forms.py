@@ -22,9 +22,10 @@ class Paging(Chosen, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
 
 
 class Grouping(Chosen, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """The largest groups; 0 for all that are kept apart."""
+    """The largest groups; 0 for all that are kept apart. Of very many letters only the oldest `looked_at_max`."""
 
     limit: int = 50
+    looked_at_max: int = 0
 
 
 class One(Of, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -100,11 +101,12 @@ class Alike(Struct, frozen=True):
 
 
 class Groups(Struct, frozen=True):
-    """The largest groups, how many there are, and the letters in all of them."""
+    """The largest groups, how many there are, and the letters in all of them; `partial` when there were more."""
 
     groups: list[Alike]
     found: int
     total: int
+    partial: bool = False
 
 
 class ErrorCount(Struct, frozen=True):

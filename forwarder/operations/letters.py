@@ -11,7 +11,7 @@ from forwarder.dead.importing import Imported, import_letters
 from forwarder.dead.lines import exported, written
 from forwarder.dead.purging import Guard, Purged
 from forwarder.dead.purging import purge as purging
-from forwarder.dead.reading import page, selected_now
+from forwarder.dead.reading import Bound, page, selected_now
 from forwarder.dead.selection import Selection
 from forwarder.errors import ForwarderError, NotThere, UsageError
 from forwarder.operations.letter_forms import (
@@ -69,10 +69,11 @@ def as_letter(operator: Operator, found: DeadLetter) -> Letter:
 
 def groups(operator: Operator, asked: Grouping) -> Groups:
     """What letters of a selection died of, the commonest first."""
-    found = grouped(_selected(operator, asked))
+    bound = Bound(asked.looked_at_max)
+    found = grouped(_selected(operator, asked, bound))
     several = found.commonest
     shown = several[: asked.limit] if asked.limit else several
-    return Groups([_alike(operator, group) for group in shown], len(several), found.total)
+    return Groups([_alike(operator, group) for group in shown], len(several), found.total, bound.reached)
 
 
 def stats(operator: Operator, asked: Chosen) -> Stats:
@@ -163,8 +164,8 @@ def import_pages(
             yield so_far
 
 
-def _selected(operator: Operator, asked: Chosen) -> Iterator[DeadLetter]:
-    return selected_now(operator.client, operator.keys(asked.destination), asked.selection(now_ms()))
+def _selected(operator: Operator, asked: Chosen, bound: Bound | None = None) -> Iterator[DeadLetter]:
+    return selected_now(operator.client, operator.keys(asked.destination), asked.selection(now_ms()), bound)
 
 
 def _alike(operator: Operator, group: Group) -> Alike:

@@ -1,6 +1,6 @@
 """Each page, wide and on a phone, light and dark: no sideways scrolling, nothing that keeps anybody out."""
 
-from collections.abc import Iterator
+import json
 from typing import Any
 
 import pytest
@@ -13,23 +13,23 @@ from tests.support.tab import PHONE, WIDE
 from tests.support.waiting import eventually
 
 SERIOUS = ("serious", "critical")
-PAGES = ("login", "", "dead-letters", "LETTER", "replay?reason=rejected&set=value=5", "purge?reason=rejected")
-PAGES += ("replays", "REPLAY", "destinations", "workers", "trail")
+PAGES = (
+    *("login", "", "dead-letters", "LETTER", "replay?reason=rejected&set=value=5", "purge?reason=rejected"),
+    *("replays", "REPLAY", "destinations", "workers", "trail"),
+)
 
 
 @pytest.fixture(scope="module")
-def pages(site: Site) -> Iterator[dict[str, str]]:
+def pages(site: Site) -> dict[str, str]:
     """The paths of all pages, with something to show on each."""
     site.refuse({"kind": "refuse", "field": "value", "equals": -9})
     site.send([{"trace_id": f"t-{number}", "value": -9, "text": "long " * 60} for number in range(70)])
-    assert eventually(lambda: site.status()["dead"] == 70)
+    assert eventually(lambda: site.status().dead == 70)
     letter = site.run("dead-letters", "list", "--limit", "1", "--json").stdout
     begun = site.run("replay", "--limit", "5", "--background", "--yes", "--json").stdout
     site.run("pause", "slow")
-    import json  # noqa: PLC0415
-
     known = {"LETTER": f"dead-letters/{json.loads(letter)[0]['id']}", "REPLAY": f"replays/{json.loads(begun)['id']}"}
-    yield {name: known.get(name, name) for name in PAGES}
+    return {name: known.get(name, name) for name in PAGES}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,6 +1,5 @@
 """`forwarder up` with users, as operators meet it in a browser; and the sandbox behind it, told what to refuse."""
 
-import json
 import os
 import re
 import subprocess
@@ -13,6 +12,9 @@ from urllib.parse import quote
 import httpx
 
 from forwarder.client import FeedbackClient
+from forwarder.operations.operator import Operator
+from forwarder.operations.status import Status, status_of
+from forwarder.queue.connection import connect
 from forwarder.settings import load_settings
 from tests.support.console import PASSWORD, USERS
 from tests.support.sandbox import ROOT
@@ -56,11 +58,13 @@ class Site:
         self.sandbox = self._said(r"sandbox at (\S+)/v1")
         assert eventually(lambda: self._answers, 60), self.log.read_text()
         settings = load_settings(data_dir=folder, destinations={name: {} for name in destinations})
+        self.operator = Operator(settings, connect(settings), "test")
         self.producer = FeedbackClient(settings=settings, mode="direct", source="web")
 
     def stop(self) -> None:
         """Ask it to stop."""
         self.producer.close()
+        self.operator.client.close()
         self.process.terminate()
         self.process.wait(STOP_WITHIN_S)
 
@@ -81,9 +85,9 @@ class Site:
         """Hand events over; they are queued when this returns."""
         self.producer.send_many(events, destination=destination)
 
-    def status(self, destination: str = "default") -> dict[str, Any]:
-        """Of a destination, as the command line tells it."""
-        return dict(json.loads(self.run("status", "--json").stdout)[destination])
+    def status(self, destination: str = "default") -> Status:
+        """Of a destination."""
+        return status_of(self.operator, destination)
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """One command."""
