@@ -88,7 +88,7 @@ def test_a_form_without_the_sessions_token_is_refused(site: Site, tab: Tab) -> N
 
 
 def test_a_form_on_another_sites_page_is_refused(site: Site, tab: Tab) -> None:
-    tab.tolerated.append("403")
+    tab.tolerated.append("401")  # the browser keeps the cookie back
     action, token = f"{site.console}/destinations/default/pause", csrf(tab)
     other = f"http://localhost:{urlsplit(site.console).port}/docs"
     form = f'<form method="post" action="{action}"><input name="csrf" value="{token}"><button>Win</button></form>'
@@ -147,9 +147,8 @@ def test_workers_are_seen_at_work(tab: Tab) -> None:
 
 
 def test_a_group_is_found_by_its_link_and_the_link_can_be_shared(site: Site, open_tab: OpenTab, tab: Tab) -> None:
-    site.send([{"trace_id": f"bad-{number}", "value": 1} for number in range(3)], "mend")
+    buried(site, "mend", 3, "bad", value=1)
     buried(site, "mend", 5, "mend")
-    assert eventually(lambda: site.status("mend").dead == 8)
     tab.go("dead-letters?destination=mend")
     groups = tab.page.get_by_role("region", name="What they died of").locator("tbody tr")
     expect(groups).to_have_count(2)
@@ -221,9 +220,8 @@ def test_a_replay_is_cancelled_half_way_and_resumed(site: Site, tab: Tab) -> Non
 
 
 def test_a_purge_shows_what_it_deletes_and_asks_twice(site: Site, tab: Tab) -> None:
-    site.send([{"trace_id": f"bad-{number}", "value": 1} for number in range(2)], "purge")
+    buried(site, "purge", 2, "bad", value=1)
     buried(site, "purge", 3, "purge")
-    assert eventually(lambda: site.status("purge").dead == 5)
     tab.go("dead-letters?destination=purge&status=422")
     with tab.page.expect_download() as download:
         tab.click("Export", "link")
@@ -253,7 +251,7 @@ def test_markup_from_events_the_upstream_and_operators_is_shown_and_never_run(si
     expect(tab.page.get_by_role("region", name="Letters")).to_contain_text("<script>window.hit=1</script>")
     letter = tab.page.get_by_role("region", name="Letters").get_by_role("link").get_attribute("href") or ""
     pages = [letter.removeprefix("/console/"), f"dead-letters?destination=xss&contains={evil}"]
-    pages += [f"replay?destination=xss&set=text={evil}", "purge?destination=xss", f"dead-letters?status={evil}"]
+    pages += [f"replay?destination=xss&set=text={evil}", f"dead-letters?status={evil}"]
     tab.tolerated += ["400", "422"]
     for path in pages:
         tab.go(path)
@@ -295,7 +293,7 @@ def focused(tab: Tab) -> str:
 
 
 def test_the_keyboard_alone_is_enough(tab: Tab) -> None:
-    tab.page.locator("body").focus()
+    tab.go("trail")
     tab.page.keyboard.press("Tab")
     assert focused(tab) == "To the content"
     tab.page.keyboard.press("Enter")

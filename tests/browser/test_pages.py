@@ -7,6 +7,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from forwarder.operations.letter_forms import Paging
+from forwarder.operations.letters import letters
 from tests.browser.conftest import OpenTab
 from tests.support.site import Site
 from tests.support.tab import PHONE, WIDE
@@ -25,15 +27,14 @@ def pages(site: Site) -> dict[str, str]:
     site.refuse({"kind": "refuse", "field": "value", "equals": -9})
     site.send([{"trace_id": f"t-{number}", "value": -9, "text": "long " * 60} for number in range(70)])
     assert eventually(lambda: site.status().dead == 70)
-    letter = site.run("dead-letters", "list", "--limit", "1", "--json").stdout
     begun = site.run("replay", "--limit", "5", "--background", "--yes", "--json").stdout
+    (letter,) = letters(site.operator, Paging(limit=1)).letters
     site.run("pause", "slow")
-    known = {"LETTER": f"dead-letters/{json.loads(letter)[0]['id']}", "REPLAY": f"replays/{json.loads(begun)['id']}"}
+    known = {"LETTER": f"dead-letters/{letter.id}", "REPLAY": f"replays/{json.loads(begun)['id']}"}
     return {name: known.get(name, name) for name in PAGES}
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["1280", "390"])
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (PHONE, "dark")], ids=["1280-light", "390-dark"])
 def test_a_page_fits_and_keeps_nobody_out(
     open_tab: OpenTab, pages: dict[str, str], size: dict[str, int], scheme: str
 ) -> None:

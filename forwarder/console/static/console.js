@@ -91,7 +91,7 @@ function ask(form, button) {
 
 document.querySelectorAll("[data-live]").forEach(follow);
 const here = document.querySelector("nav [aria-current]");
-if (here) here.scrollIntoView({ inline: "center", block: "nearest" });
+if (here) here.closest("ul").scrollLeft = here.offsetLeft - 60; // on a phone not all of them fit
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.dataset.confirm || form.dataset.confirmed) return;
