@@ -15,10 +15,8 @@ from starlette.routing import Route
 from forwarder.console.access import Access, Person, is_own_page, is_proven
 from forwarder.console.guard import CLOSED
 from forwarder.console.pages import body_of
-from forwarder.operations.operator import Operator
 from forwarder.operations.table import EXPORT, OPERATIONS, Operation
 from forwarder.parts import UNDECODABLE
-from forwarder.queue.connection import Client
 
 BODY_MAX_BYTES: Final = 33_554_432
 """A map of trace ids may be large."""
@@ -30,12 +28,10 @@ class Api:
 
     Args:
         access: tells who asks.
-        client: of the queue.
     """
 
-    def __init__(self, access: Access, client: Client) -> None:
+    def __init__(self, access: Access) -> None:
         self._access = access
-        self._client = client
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -45,7 +41,7 @@ class Api:
         async def answer(request: Request) -> Response:
             person = await run_in_threadpool(self._admitted, request, changes=operation.changes)
             asked = await _asked(request, operation)
-            operator = Operator(self._access.settings, self._client, person.name, "api")
+            operator = self._access.operator(person, "api")
             found = await run_in_threadpool(operation.run, operator, asked)
             if operation is EXPORT:
                 pieces = _pieces(found)

@@ -69,7 +69,7 @@ class Console:
             Route("/console", _home, methods=["GET"]),
             *Logins(access, self._client).routes(),
             guarded(access, "/console/logout", self._logout, methods=("POST",), role="viewer"),
-            *Api(access, self._client).routes(),
+            *Api(access).routes(),
             *Overview(access.settings, self._client).routes(access),
         ]
 

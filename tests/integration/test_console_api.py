@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from forwarder.operations.table import OPERATIONS, Operation
-from forwarder.queue.keys import Keys
+from forwarder.queue.keys import Keys, OperatorKeys
 from tests.support.console import LOOKS, TOKEN, USERS, Browser
 from tests.support.ingest import Ingest, own_path
 from tests.support.letters import bury
@@ -46,6 +46,15 @@ def bearer(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
 
 
+def end_worker(rig: Rig) -> None:
+    """Kill -9, and wait for its end."""
+    worker = rig.workers.pop()
+    horses = rig.children(worker.pid)
+    for pid in (worker.pid, *horses):
+        rig.kill(pid)
+    worker.wait()
+
+
 def path_of(operation: Operation[Any, Any]) -> str:
     return operation.path.replace("{id}", "1-0").replace("{destination}", "default")
 
@@ -76,14 +85,12 @@ def test_nobody_gets_in_without_a_token(ingest: Ingest, operation: Operation[Any
 
 @pytest.mark.parametrize("operation", CHANGES, ids=lambda one: one.name)
 def test_a_viewer_changes_nothing(rig: Rig, ingest: Ingest, operation: Operation[Any, Any]) -> None:
-    before = rig.redis.dbsize()
-    for headers in (bearer(LOOKS), {"x-csrf-token": Browser(ingest, "vic").csrf}):
-        browser = Browser(ingest, "" if "authorization" in headers else "vic")
-        if "x-csrf-token" in headers:
-            headers["x-csrf-token"] = browser.csrf
+    rig.redis.delete(OperatorKeys().trail)
+    browser = Browser(ingest, "vic")
+    for headers in (bearer(LOOKS), {"x-csrf-token": browser.csrf}):
         answer = browser.http.request(operation.method, path_of(operation), headers=headers, json={})
         assert "viewer" in said(answer, 403)
-    assert rig.redis.exists("feedback:{console}:trail") == 0 or rig.redis.dbsize() >= before
+    assert not rig.redis.exists(OperatorKeys().trail)
 
 
 @pytest.mark.parametrize("operation", CHANGES, ids=lambda one: one.name)
@@ -194,8 +201,7 @@ def test_a_replay_from_the_plan_to_the_end(rig: Rig, api: httpx.Client) -> None:
     crew = got(api.get("/api/workers"))
     assert [worker["pid"] for worker in crew["workers"]] == [rig.workers[0].pid]
     assert [drain["destination"] for drain in crew["drains"]] == ["default"]
-    rig.workers[0].kill()
-    rig.workers.pop().wait()
+    end_worker(rig)
     assert [one["id"] for one in got(api.get("/api/replays"))] == [begun["id"]]
     rig.assert_books_close()
 
@@ -212,11 +218,9 @@ def test_one_letter_is_replayed_with_another_event_in_its_place(rig: Rig, api: h
     replay = got(api.post(path, json={"body": mended}))
     rig.start_worker()
     assert eventually(lambda: got(api.get(f"/api/replays/{replay['id']}"))["delivered"] == 1)
-    rig.workers[0].kill()
-    rig.workers.pop().wait()
+    end_worker(rig)
     assert [letter.id for letter in rig.dead()] != [first.id]
     assert len(rig.dead()) == 1
-    assert "mended" in str(rig.sandbox.counts() or "") or rig.books()["delivered"] == 1
     assert "there is no dead letter" in said(api.post(path, json={"body": mended}), 404)
 
 
@@ -330,15 +334,15 @@ def test_whatever_the_description_allows_is_no_defect(rig: Rig, ingest: Ingest) 
 
 # Over HTTP from the command line
 
+SEVERAL = """
+import json, sys
+from typer.testing import CliRunner
+from forwarder.cli.app import app
 
-def run(rig: Rig, *words: str, token: str = "", typed: str = "") -> "subprocess.CompletedProcess[str]":
-    environment = rig.environment | ({"FORWARDER_TOKEN": token} if token else {})
-    command = [sys.executable, "-m", "forwarder.cli", *words]
-    return subprocess.run(
-        command, env=environment, cwd=rig.folder, input=typed, capture_output=True, text=True, check=False, timeout=60
-    )
-
-
+for words in json.load(sys.stdin):
+    done = CliRunner().invoke(app, words)
+    print(json.dumps([done.exit_code, done.stdout, done.stderr]))
+"""
 LOOKING = [
     "status",
     "status --json",
@@ -347,7 +351,7 @@ LOOKING = [
     "dead-letters list",
     "dead-letters list --json --limit 2",
     "dead-letters list --limit 2",
-    "dead-letters stats --status 4xx",
+    "dead-letters stats --status 4xx --status 5xx",
     "dead-letters stats --json",
     "dead-letters groups",
     "dead-letters groups --json --limit 1",
@@ -362,71 +366,69 @@ LOOKING = [
 ]
 
 
+def ran(rig: Rig, token: str, *commands: list[str]) -> list[tuple[int, str, str]]:
+    """Exit status, output and errors of each command; all in one process, because starting one takes a while."""
+    done = subprocess.run(
+        [sys.executable, "-c", SEVERAL],
+        env=rig.environment | ({"FORWARDER_TOKEN": token} if token else {}),
+        input=json.dumps(commands),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=rig.folder,
+        timeout=100,
+    )
+    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
+
+
 def test_over_http_the_commands_say_the_same(rig: Rig, ingest: Ingest) -> None:
-    """One process each way would take half a minute: the commands run in this one, as `app` runs them."""
     rig.redis.flushall()
     bury(rig.redis, 3)
-    script = (
-        "import json, sys, os\n"
-        "from typer.testing import CliRunner\n"
-        "from forwarder.cli.app import app\n"
-        "for words in json.load(sys.stdin):\n"
-        "    done = CliRunner().invoke(app, words)\n"
-        "    print(json.dumps([done.exit_code, done.stdout, done.stderr]))\n"
-    )
-    url = str(ingest.http.base_url)
-    outcomes = []
-    for prefix in ([], ["--url", url]):
-        typed = json.dumps([[*prefix, *words.split()] for words in LOOKING])
-        done = subprocess.run(
-            [sys.executable, "-c", script],
-            env=rig.environment | {"FORWARDER_TOKEN": LOOKS},
-            input=typed,
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=rig.folder,
-            timeout=100,
-        )
-        outcomes.append([json.loads(line) for line in done.stdout.splitlines()])
-    for words, direct, over_http in zip(LOOKING, *outcomes, strict=True):
-        assert over_http == direct, words
+    direct = ran(rig, "", *(words.split() for words in LOOKING))
+    over_http = ran(rig, LOOKS, *(["--url", str(ingest.http.base_url), *words.split()] for words in LOOKING))
+    for words, one, other in zip(LOOKING, direct, over_http, strict=True):
+        assert one == other, words
 
 
 def test_over_http_an_operator_changes_things(rig: Rig, ingest: Ingest) -> None:
     rig.redis.flushall()
     bury(rig.redis, 6)
-    url = str(ingest.http.base_url)
-    file = rig.folder / "dead.jsonl.gz"
-    exported = run(rig, "--url", url, "dead-letters", "export", str(file), token=TOKEN)
-    assert exported.stderr == f"exported 6 dead letters to {file}\n"
-    purged = run(rig, "--url", url, "dead-letters", "purge", "--all", "--yes", token=TOKEN)
-    assert purged.stdout == "6 of 6 dead letters purged\n"
-    imported = run(rig, "--url", f"{url}/v1", "dead-letters", "import", str(file), "--again", token=TOKEN)
-    assert imported.stdout == "6 dead letters imported\n"
-    paused = run(rig, "--url", url, "pause", "default", "--json", token=TOKEN)
-    assert json.loads(paused.stdout)["paused"]["reason"] == "by hand"
-    assert run(rig, "--url", url, "resume", "default", token=TOKEN).stdout == "default is resumed\n"
     rig.start_worker()
-    replayed = run(rig, "--url", url, "replay", "--set", "value=5", "--wait", token=TOKEN)
-    assert replayed.stdout == "6 of 6 dead letters moved (6 delivered so far)\n", replayed.stderr
-    rig.workers[0].kill()
-    rig.workers.pop().wait()
+    file = str(rig.folder / "dead.jsonl.gz")
+    commands = [
+        ["dead-letters", "export", file, "--force"],
+        ["dead-letters", "purge", "--all", "--yes"],
+        ["dead-letters", "import", file, "--again"],
+        ["pause", "default", "--json"],
+        ["resume", "default"],
+        ["replay", "--set", "value=5", "--wait"],
+    ]
+    done = ran(rig, TOKEN, *(["--url", f"{ingest.http.base_url}/v1", *words] for words in commands))
+    exported, purged, imported, paused, resumed, replayed = done
+    assert exported[2] == f"exported 6 dead letters to {file}\n"
+    assert purged[1] == "6 of 6 dead letters purged\n"
+    assert imported[1] == "6 dead letters imported\n"
+    assert json.loads(paused[1])["paused"]["reason"] == "by hand"
+    assert resumed[1] == "default is resumed\n"
+    assert replayed == (0, "6 of 6 dead letters moved (6 delivered so far)\n", "")
+    end_worker(rig)
     rig.assert_books_close()
 
 
-def test_over_http_what_is_missing_is_one_clear_line(rig: Rig, ingest: Ingest) -> None:
+def test_over_http_what_is_wrong_is_one_clear_line(rig: Rig, ingest: Ingest) -> None:
     url = str(ingest.http.base_url)
-    for words, token, said_so in (
-        (("--url", url, "status"), "", "FORWARDER_TOKEN is not set"),
-        (("--url", url, "status"), "wrong", "FORWARDER_TOKEN is not right"),
-        (("--url", url, "pause", "default"), LOOKS, "this needs an operator"),
-        (("--url", "http://127.0.0.1:9", "status"), TOKEN, "cannot be reached"),
-        (("--url", "nonsense", "status"), TOKEN, "is not the URL of a forwarder"),
-        (("--url", rig.sandbox.url, "status"), TOKEN, "is a forwarder's console there?"),
-        (("--url", url, "send", "--trace-id", "t", "--value", "1"), TOKEN, "does not work with --url"),
-    ):
-        done = run(rig, *words, token=token)
-        assert done.returncode in (1, 2), words
-        assert said_so in done.stderr, words
-        assert len(done.stderr.splitlines()) == 1, done.stderr
+    asked = [
+        (["--url", url, "pause", "default"], "this needs an operator"),
+        (["--url", "http://127.0.0.1:9", "status"], "cannot be reached"),
+        (["--url", "nonsense", "status"], "is not the URL of a forwarder"),
+        (["--url", rig.sandbox.url, "status"], "is a forwarder's console there?"),
+        (["--url", url, "send", "--trace-id", "t", "--value", "1"], "does not work with --url"),
+    ]
+    done = ran(rig, LOOKS, *(words for words, _ in asked))
+    for (words, said_so), (status, _, errors) in zip(asked, done, strict=True):
+        assert status in (1, 2), words
+        assert said_so in errors, words
+        assert len(errors.splitlines()) == 1, errors
+    for token, said_so in (("", "FORWARDER_TOKEN is not set"), ("wrong", "FORWARDER_TOKEN is not right")):
+        ((status, _, errors),) = ran(rig, token, ["--url", url, "status"])
+        assert (status, said_so in errors) == (1, True), errors
