@@ -97,7 +97,7 @@ class Remote:
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             state = "is not right" if self._has_token else "is not set"
             raise ForwarderError(f"{self.url} wants a token and FORWARDER_TOKEN {state}: `forwarder console-token`")
-        if not message:
+        if not message or "x-request-id" not in answer.headers:  # of something else
             raise ForwarderError(f"{self.url} answers {answer.status_code}: is a forwarder's console there?")
         raise _ERRORS.get(answer.status_code, ForwarderError)(message)
 
@@ -105,7 +105,7 @@ class Remote:
 def _query(given: dict[str, Any]) -> list[tuple[str, str | int | float | bool | None]]:
     pairs: list[tuple[str, str | int | float | bool | None]] = []
     for name, value in given.items():
-        values = value if isinstance(value, list) else [value]
+        values = value if isinstance(value, list | tuple) else [value]
         pairs += [(name, str(one).lower() if isinstance(one, bool) else str(one)) for one in values if one is not None]
     return pairs
 

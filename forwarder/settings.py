@@ -27,6 +27,8 @@ PREFIX = "FORWARDER_"
 SCOPE = "{scope}"
 """Stands in a message for what the variables of a destination begin with."""
 DEFAULT_DESTINATION = "default"
+SECRET_MIN_LENGTH = 8
+"""Shorter ones are none, as the key of the sandbox: its name would be blotted out of every text."""
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 DestinationName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
@@ -186,7 +188,8 @@ class Settings(Upstream, IngestSettings, ConsoleSettings, ProducerSettings, Base
     def secrets(self) -> list[str]:
         """What must never leave: in no file, log or error."""
         keys = [self.upstream(name).api_key for name in self.destination_names]
-        return [key.get_secret_value() for key in (*keys, self.webhook_secret) if key is not None]
+        values = [key.get_secret_value() for key in (*keys, self.webhook_secret) if key is not None]
+        return [value for value in values if len(value) >= SECRET_MIN_LENGTH]
 
     @property
     def destination_names(self) -> list[str]:

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from forwarder.console.hashes import hash_token, proof
 from forwarder.console_settings import Role
 from forwarder.ingest.auth import is_loopback
+from forwarder.operations.operator import Operator
 from forwarder.queue import sessions
 from forwarder.queue.connection import Client
 from forwarder.queue.keys import OperatorKeys
@@ -101,6 +102,10 @@ class Access:
         peer = request.client.host if request.client else ""
         alone = self.settings.console_is_open and not self.is_closed
         return Person("local", "operator") if alone and is_loopback(host) and is_loopback(peer) else None
+
+    def operator(self, person: Person, via: str) -> Operator:
+        """The same at work, by `console` or `api`."""
+        return Operator(self.settings, self._client, person.name, via)
 
     def begin(self, kind: str, name: str) -> Person:
         """Begin a session, in which `person` finds this one again."""

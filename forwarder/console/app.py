@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from forwarder.answers import Reply, error_reply
 from forwarder.console.access import Access
+from forwarder.console.api import Api
 from forwarder.console.fleet import Fleet
 from forwarder.console.guard import guarded
 from forwarder.console.letters import Letters
@@ -26,7 +27,8 @@ from forwarder.console.replays import Replays
 from forwarder.console.sessions import Logins
 from forwarder.console.shared import Shared
 from forwarder.console.trail import Trail
-from forwarder.errors import ForwarderError, QueueFull, QueueUnavailable
+from forwarder.errors import ForwarderError, InvalidSettings, NotThere, QueueFull, QueueUnavailable, UsageError
+from forwarder.ingest.errors import request_id
 from forwarder.log import get_logger
 from forwarder.queue.connection import connect
 from forwarder.settings import Settings
@@ -75,6 +77,7 @@ class Console:
             Route("/console", _home, methods=["GET"]),
             *Logins(access, self._client).routes(),
             guarded(access, "/console/logout", self._logout, methods=("POST",), role="viewer"),
+            *Api(access).routes(),
             *(route for kind in PAGES for route in kind(shared).routes()),
         ]
 
@@ -89,8 +92,8 @@ class Console:
         return problem(request, status, message, getattr(error, "headers", None))
 
     async def _failed(self, request: Request, error: Exception) -> Response:
-        away_or_full = isinstance(error, QueueUnavailable | QueueFull)
-        return problem(request, 503 if away_or_full else 409, str(error))
+        status = next((status for kind, status in STATUSES if isinstance(error, kind)), 409)
+        return problem(request, status, str(error))
 
     async def _unreachable(self, request: Request, error: Exception) -> Response:
         self._log.warning("redis_failed", path=request.url.path, reason=str(error))
@@ -101,10 +104,21 @@ class Console:
         return problem(request, 500, "a defect of the server; it has been logged")
 
 
+STATUSES: Final = (
+    (NotThere, 404),
+    (InvalidSettings, 404),  # a destination that is not configured
+    (UsageError, 422),
+    (QueueUnavailable, 503),
+    (QueueFull, 503),
+)
+"""What an error is to whoever asked; others are a conflict with how things stand."""
+
+
 def problem(request: Request, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
     """An error as a page, or in the API's shape."""
     if request.url.path.startswith("/api"):
-        return plain(error_reply(status, message, headers=headers))
+        given = {name: value for name, value in request.headers.raw if name == b"x-request-id"}
+        return plain(error_reply(status, message, headers={**(headers or {}), "X-Request-Id": request_id(given)}))
     response = page("error.html", status=status, title=HTTPStatus(status).phrase, message=message)
     response.headers.update(headers or {})
     return response

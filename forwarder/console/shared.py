@@ -31,4 +31,4 @@ class Shared:
 
     def operator(self, visit: Visit) -> Operator:
         """Who is at work on this page."""
-        return Operator(self.settings, self.client, visit.person.name, "console")
+        return self.access.operator(visit.person, "console")

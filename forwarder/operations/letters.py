@@ -90,9 +90,8 @@ def count(operator: Operator, asked: Chosen) -> int:
 
 def export(operator: Operator, asked: Chosen) -> Iterator[bytes]:
     """JSON lines of a selection, without secrets; one at a time, so that any number can be sent on."""
-    secrets = operator.settings.secrets
-    for one in _selected(operator, asked):
-        yield written(one, secrets)
+    secrets, found = operator.settings.secrets, _selected(operator, asked)
+    return (written(one, secrets) for one in found)
 
 
 def purge(operator: Operator, asked: ToPurge) -> PurgeDone:

@@ -8,6 +8,8 @@ from msgspec import Meta, Struct
 from forwarder.operations.letter_forms import Chosen, Letter, One
 from forwarder.operations.operator import Of
 
+COUNT_MAX = 2**53
+
 
 class ToReplay(Chosen, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What a replay is to do; `set` and `unset` as on the command line, `trace_ids` new ones by old ones.
@@ -28,10 +30,10 @@ class ToReplay(Chosen, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     unset: tuple[str, ...] = ()
     trace_ids: dict[str, str] = msgspec.field(default_factory=dict)
     to: str = ""
-    limit: Annotated[int, Meta(ge=1)] | None = None
-    rate: Annotated[float, Meta(gt=0)] | None = None
-    canary: Annotated[int, Meta(ge=0)] = 0
-    max_replays: Annotated[int, Meta(ge=0)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=COUNT_MAX)] | None = None
+    rate: Annotated[float, Meta(gt=0, le=1e9)] | None = None
+    canary: Annotated[int, Meta(ge=0, le=COUNT_MAX)] = 0
+    max_replays: Annotated[int, Meta(ge=0, le=COUNT_MAX)] | None = None
     name: str = "trace_ids"
 
 

@@ -4,8 +4,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from forwarder.operations import deeds, destinations, letter_forms, letters, replay_forms, replays, status
+from forwarder.operations import deeds, destinations, letters, replays, status
+from forwarder.operations.letter_forms import (
+    Chosen,
+    Grouping,
+    Groups,
+    ImportDone,
+    Letter,
+    Letters,
+    One,
+    Paging,
+    PurgeDone,
+    Stats,
+    ToImport,
+    ToPurge,
+)
 from forwarder.operations.operator import Nothing, Of, Operator
+from forwarder.operations.replay_forms import Edited, Newest, OneReplay, Replay, ToReplay, WouldDo
 from forwarder.queue.trail import Deed
 
 Asked = TypeVar("Asked")
@@ -45,33 +60,33 @@ AUDIT: Final = Operation(
     "The books of all destinations, and whether they close",
 )
 LETTERS: Final = Operation(
-    *("letters", "GET", "/api/dead-letters", letter_forms.Paging, letter_forms.Letters, letters.letters),
+    *("letters", "GET", "/api/dead-letters", Paging, Letters, letters.letters),
     "A page of the dead letters that all filters mean",
 )
 GROUPS: Final = Operation(
-    *("groups", "GET", "/api/dead-letters/groups", letter_forms.Grouping, letter_forms.Groups, letters.groups),
+    *("groups", "GET", "/api/dead-letters/groups", Grouping, Groups, letters.groups),
     "What dead letters died of, grouped by status and message",
 )
 STATS: Final = Operation(
-    *("stats", "GET", "/api/dead-letters/stats", letter_forms.Chosen, letter_forms.Stats, letters.stats),
+    *("stats", "GET", "/api/dead-letters/stats", Chosen, Stats, letters.stats),
     "Counts of dead letters by reason, status and error",
 )
-EXPORT: Final[Operation[letter_forms.Chosen, Iterator[bytes]]] = Operation(
-    *("export", "GET", "/api/dead-letters/export", letter_forms.Chosen, bytes, letters.export),
+EXPORT: Final[Operation[Chosen, Iterator[bytes]]] = Operation(
+    *("export", "GET", "/api/dead-letters/export", Chosen, bytes, letters.export),
     "Dead letters as JSON lines, without secrets",
 )
 IMPORT: Final = Operation(
-    *("import", "POST", "/api/dead-letters/import", letter_forms.ToImport, letter_forms.ImportDone, letters.import_),
+    *("import", "POST", "/api/dead-letters/import", ToImport, ImportDone, letters.import_),
     "Bring exported letters back, each once",
     changes=True,
 )
 PURGE: Final = Operation(
-    *("purge", "POST", "/api/dead-letters/purge", letter_forms.ToPurge, letter_forms.PurgeDone, letters.purge),
+    *("purge", "POST", "/api/dead-letters/purge", ToPurge, PurgeDone, letters.purge),
     "Delete dead letters for good",
     changes=True,
 )
 LETTER: Final = Operation(
-    *("letter", "GET", "/api/dead-letters/{id}", letter_forms.One, letter_forms.Letter, letters.letter),
+    *("letter", "GET", "/api/dead-letters/{id}", One, Letter, letters.letter),
     "One dead letter in full",
 )
 REPLAY_EDITED: Final = Operation(
@@ -79,28 +94,28 @@ REPLAY_EDITED: Final = Operation(
         "replay_edited",
         "POST",
         "/api/dead-letters/{id}/replay",
-        replay_forms.Edited,
-        replay_forms.Replay,
+        Edited,
+        Replay,
         replays.replay_edited,
     ),
     "Replay one letter with another event in its place",
     changes=True,
 )
 REPLAYS: Final = Operation(
-    *("replays", "GET", "/api/replays", replay_forms.Newest, list[replay_forms.Replay], replays.replays),
+    *("replays", "GET", "/api/replays", Newest, list[Replay], replays.replays),
     "The newest replays",
 )
 START_REPLAY: Final = Operation(
-    *("start_replay", "POST", "/api/replays", replay_forms.ToReplay, replay_forms.Replay, replays.start_replay),
+    *("start_replay", "POST", "/api/replays", ToReplay, Replay, replays.start_replay),
     "Begin a replay, which a worker runs",
     changes=True,
 )
 PLAN_REPLAY: Final = Operation(
-    *("plan_replay", "POST", "/api/replays/plan", replay_forms.ToReplay, replay_forms.WouldDo, replays.plan_replay),
+    *("plan_replay", "POST", "/api/replays/plan", ToReplay, WouldDo, replays.plan_replay),
     "What a replay would do; nothing moves",
 )
 REPLAY: Final = Operation(
-    *("replay", "GET", "/api/replays/{id}", replay_forms.OneReplay, replay_forms.Replay, replays.replay),
+    *("replay", "GET", "/api/replays/{id}", OneReplay, Replay, replays.replay),
     "One replay, with the outcomes of its events",
 )
 CANCEL_REPLAY: Final = Operation(
@@ -108,8 +123,8 @@ CANCEL_REPLAY: Final = Operation(
         "cancel_replay",
         "POST",
         "/api/replays/{id}/cancel",
-        replay_forms.OneReplay,
-        replay_forms.Replay,
+        OneReplay,
+        Replay,
         replays.cancel_replay,
     ),
     "End a replay after the page that is under way",
@@ -120,8 +135,8 @@ RESUME_REPLAY: Final = Operation(
         "resume_replay",
         "POST",
         "/api/replays/{id}/resume",
-        replay_forms.OneReplay,
-        replay_forms.Replay,
+        OneReplay,
+        Replay,
         replays.resume_replay,
     ),
     "Go on with a replay that is over but not done",

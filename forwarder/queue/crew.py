@@ -15,6 +15,7 @@ from forwarder.queue.lease import PROMISED
 
 _WORKERS: Final = "rq:workers"
 _WORKER: Final = b"rq:worker:"
+_EXECUTIONS: Final = "rq:worker:{}:executions"
 _JOB: Final = "rq:job:"
 
 
@@ -95,16 +96,20 @@ def _worker(client: Client, key: bytes) -> WorkerSeen | None:
 
     name = key.removeprefix(_WORKER).decode("utf-8", "replace")
     return WorkerSeen(
-        *(name, text("hostname"), number("pid"), text("state") or "unknown", _job(client, text("current_job"))),
+        *(name, text("hostname"), number("pid"), text("state") or "unknown", _jobs(client, name)),
         *(text("birth"), text("last_heartbeat"), number("successful_job_count"), number("failed_job_count")),
     )
 
 
-def _job(client: Client, job_id: str) -> str:
-    if not job_id:
-        return ""
+def _jobs(client: Client, worker: str) -> str:
+    """What it is at, in words; an execution is named `JOB:NUMBER`."""
+    executions: Any = client.smembers(_EXECUTIONS.format(worker))
+    return ", ".join(_described(client, one.decode("utf-8", "replace").rpartition(":")[0]) for one in executions)
+
+
+def _described(client: Client, job_id: str) -> str:
     described: Any = client.hget(_JOB + job_id, "description")
-    return described.decode("utf-8", "replace")[:200] if described else job_id
+    return described.decode("utf-8", "replace")[:200] if described else job_id[:200]
 
 
 def _drain(keys: Keys, slot: int, token: str, flow: Flow) -> DrainSeen:
