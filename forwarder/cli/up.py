@@ -17,6 +17,7 @@ from forwarder.cli.reach import Direct
 from forwarder.cli.status_view import REFRESH_S, in_one_line, look
 from forwarder.embedded import DataLock, EmbeddedServer
 from forwarder.errors import ForwarderError
+from forwarder.ingest.auth import is_loopback
 from forwarder.ingest.serve import ingest_child, listen_for_ingest
 from forwarder.listening import base_url, console_url
 from forwarder.operations.operator import Operator
@@ -147,8 +148,10 @@ class Up:
     def _console_line(self, ingest: str) -> list[str]:
         if not self._settings.console:
             return []
-        login = "nobody has to log in on this machine" if self._settings.console_is_open else "log in with"
-        login += "" if self._settings.console_is_open else " a name and password, or a token"
+        login = "log in with a name and password, or a token"
+        if self._settings.console_is_open:
+            alone = is_loopback(self._settings.ingest_host)
+            login = "nobody has to log in on this machine" if alone else "closed: FORWARDER_CONSOLE_USERS is not set"
         return [f"  console   {console_url(ingest)}   ({login})"]
 
     def _watch(self) -> None:
