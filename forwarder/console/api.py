@@ -14,13 +14,12 @@ from starlette.routing import Route
 
 from forwarder.console.access import Access, Person, is_own_page, is_proven
 from forwarder.console.guard import CLOSED
-from forwarder.console.pages import body_of
+from forwarder.console.pages import body_of, in_pieces
 from forwarder.operations.table import EXPORT, OPERATIONS, Operation
 from forwarder.parts import UNDECODABLE
 
 BODY_MAX_BYTES: Final = 33_554_432
 """A map of trace ids may be large."""
-_PIECE_BYTES: Final = 65_536
 
 
 class Api:
@@ -44,7 +43,7 @@ class Api:
             operator = self._access.operator(person, "api")
             found = await run_in_threadpool(operation.run, operator, asked)
             if operation is EXPORT:
-                pieces = _pieces(found)
+                pieces = in_pieces(found)
                 first = await run_in_threadpool(next, pieces, b"")  # what fails at once has a status of its own
                 return _download(request, chain([first], pieces))
             return Response(msgspec.json.encode(found), media_type="application/json")
@@ -125,14 +124,3 @@ def _download(request: Request, pieces: Iterator[bytes]) -> Response:
     safe = "".join(sign for sign in name if sign.isascii() and (sign.isalnum() or sign in "-_"))[:63]
     headers = {"Content-Disposition": f'attachment; filename="dead-letters-{safe}.jsonl"'}
     return StreamingResponse(pieces, headers=headers, media_type="application/x-ndjson")
-
-
-def _pieces(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Lines in larger pieces; each piece is a turn of the event loop."""
-    piece = bytearray()
-    for line in lines:
-        piece += line
-        if len(piece) >= _PIECE_BYTES:
-            yield bytes(piece)
-            piece.clear()
-    yield bytes(piece)

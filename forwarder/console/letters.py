@@ -1,6 +1,5 @@
 """The pages of the dead letters: what they died of, each in full, mended by hand, exported, purged."""
 
-from collections.abc import Iterator
 from itertools import chain
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ from starlette.routing import BaseRoute
 
 from forwarder.console.address import LETTERS, Address, asked
 from forwarder.console.guard import guarded
-from forwarder.console.pages import Visit, away, page
+from forwarder.console.pages import Visit, away, in_pieces, page
 from forwarder.console.shared import Shared
 from forwarder.errors import UsageError
 from forwarder.operations import letters
@@ -24,7 +23,6 @@ from forwarder.times import iso_moment
 SHOWN: Final = 50
 LOOKED_AT: Final = 50_000
 """Letters that the groups of a page are made of, unless all are asked for: a third of a second."""
-PIECE_BYTES: Final = 65_536
 HERE: Final = "Dead letters"
 ROWS_MAX: Final = 30
 NOTHING: Final[dict[str, Any]] = {
@@ -133,7 +131,7 @@ class Letters:
         first = next(lines, b"")  # what cannot be is refused before the answer begins
         name = f'attachment; filename="dead-letters-{at.destination}.jsonl"'
         headers = {"Content-Disposition": name}
-        return StreamingResponse(_in_pieces(chain([first], lines)), media_type="application/jsonl", headers=headers)
+        return StreamingResponse(in_pieces(chain([first], lines)), media_type="application/jsonl", headers=headers)
 
     def ask_purge(self, visit: Visit) -> Response:
         """How many would be deleted; those that die meanwhile are not among them."""
@@ -170,14 +168,3 @@ class Letters:
 
 def _fields(chosen: Chosen) -> dict[str, Any]:
     return {name: getattr(chosen, name) for name in Chosen.__struct_fields__}
-
-
-def _in_pieces(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Lines together: each piece costs a change of threads."""
-    piece = bytearray()
-    for line in lines:
-        piece += line
-        if len(piece) >= PIECE_BYTES:
-            yield bytes(piece)
-            piece.clear()
-    yield bytes(piece)

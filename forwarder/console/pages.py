@@ -1,6 +1,6 @@
 """Pages: templates in which everything is escaped, forms, and the header that lets nothing from elsewhere in."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ from forwarder.dead.selection import place, trace_id_of
 from forwarder.times import shown_moment
 
 FORM_MAX_BYTES: Final = 1_048_576
+PIECE_BYTES: Final = 65_536
 UNNAMED: Final = "(no trace id)"
 STATIC: Final = Path(__file__).with_name("static")
 
@@ -152,6 +153,17 @@ class Shield:
             await send(message)
 
         await self._app(scope, receive, shielded)
+
+
+def in_pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines in larger pieces, to be streamed: each piece is a turn of the event loop."""
+    piece = bytearray()
+    for line in lines:
+        piece += line
+        if len(piece) >= PIECE_BYTES:
+            yield bytes(piece)
+            piece.clear()
+    yield bytes(piece)
 
 
 def away(to: str, status: int = 303) -> Response:
