@@ -2,10 +2,11 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from forwarder.console.cards import Card, card
+from forwarder.console.cards import Card, card, charts_of
 from forwarder.console.charts import SPAN_MS
 from forwarder.console.shown import shown_count, shown_rate
 from forwarder.queue import crew
@@ -59,6 +60,29 @@ class View:
         return f"{states}; the books {'close' if self.closes else 'do not close'}"
 
 
+class Hour:
+    """The last hour of a destination, read once; its charts are drawn when a sample has come.
+
+    Attributes:
+        samples: the oldest first.
+        charts: of them.
+    """
+
+    def __init__(self) -> None:
+        self.samples: list[Sample] = []
+        self.charts = charts_of([], 0)
+
+    def since_ms(self, now_ms: int) -> int:
+        """From when on samples are wanted."""
+        return self.samples[-1].at_ms + 1 if self.samples else now_ms - SPAN_MS
+
+    def add(self, samples: Sequence[Sample], now_ms: int) -> None:
+        """What has come since."""
+        if samples:
+            self.samples = [one for one in (*self.samples, *samples) if one.at_ms >= now_ms - SPAN_MS]
+            self.charts = charts_of(self.samples, now_ms)
+
+
 class Board:
     """Looks, and remembers the last hour.
 
@@ -71,9 +95,7 @@ class Board:
         self._client = client
         own_server = control_url(settings) == queue_url(settings)
         self._control = client if own_server else connect(settings, control_url(settings))
-        self._history: dict[Keys, list[Sample]] = {
-            Keys(name, prefix=settings.key_prefix): [] for name in settings.destination_names
-        }
+        self._hours = {Keys(name, prefix=settings.key_prefix): Hour() for name in settings.destination_names}
         self._lock = threading.Lock()
         self._view: View | None = None
         self._looked_at = self._sampled_at = -SPAN_MS / 1000
@@ -89,20 +111,22 @@ class Board:
     def _look(self) -> View:
         self._take_samples()
         now_ms = time.time_ns() // 1_000_000
-        since = {keys: own[-1].at_ms + 1 if own else now_ms - SPAN_MS for keys, own in self._history.items()}
+        since = {keys: one.since_ms(now_ms) for keys, one in self._hours.items()}
         found = standings(self._client, since)
         for keys, standing in found.items():
-            self._history[keys] = [
-                one for one in (*self._history[keys], *standing.samples) if one.at_ms >= now_ms - SPAN_MS
-            ]
-        cards = tuple(card(keys.destination, one, self._history[keys], now_ms) for keys, one in found.items())
+            self._hours[keys].add(standing.samples, now_ms)
+        cards = tuple(self._card(keys, standing, now_ms) for keys, standing in found.items())
         return _view(cards, list(found.values()), workers=len(crew.workers(self._control)))
+
+    def _card(self, keys: Keys, standing: Standing, now_ms: int) -> Card:
+        hour = self._hours[keys]
+        return card(keys.destination, standing, hour.samples, hour.charts, now_ms)
 
     def _take_samples(self) -> None:
         """Also where no worker is alive to do it; a Redis that refuses it keeps nobody from looking."""
         if time.monotonic() - self._sampled_at > SAMPLE_EVERY_S:
             self._sampled_at = time.monotonic()
-            run_all(self._client, [sample(keys) for keys in self._history])
+            run_all(self._client, [sample(keys) for keys in self._hours])
 
 
 def _view(cards: tuple[Card, ...], found: list[Standing], *, workers: int) -> View:

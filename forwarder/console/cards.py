@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from forwarder.console.charts import Chart, chart, levels, rate_now, rates
+from forwarder.console.charts import Chart, chart, coarse, levels, rate_now, rates
 from forwarder.console.shown import shown_count, shown_ms, shown_rate
 from forwarder.queue.flow import Flow
 from forwarder.queue.histograms import DELIVER_MS
@@ -15,7 +15,6 @@ from forwarder.queue.standing import Standing
 from forwarder.times import shown_duration, shown_moment
 
 HAND: Final = "hand"
-YOUNG_MS: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +69,14 @@ class Card:
     books: tuple[Sums, ...]
 
 
-def card(name: str, standing: Standing, samples: Sequence[Sample], now_ms: int) -> Card:
+def card(name: str, standing: Standing, samples: Sequence[Sample], charts: tuple[Chart, ...], now_ms: int) -> Card:
     """All that is shown of a destination.
 
     Args:
         name: of the destination.
         standing: now.
         samples: of its last hour.
+        charts: of the same.
         now_ms: the moment (ms since 1970).
     """
     books, now = standing.books, sample_of(standing.books, now_ms)
@@ -102,7 +102,7 @@ def card(name: str, standing: Standing, samples: Sequence[Sample], now_ms: int) 
         p50=p50,
         p95=p95,
         p99=p99,
-        charts=_charts(samples if _just_taken(samples, now_ms) else [*samples, now], now_ms),
+        charts=charts,
         books=tuple(_sums(line) for line in books.lines),
     )
 
@@ -145,18 +145,15 @@ def why(pause: Pause | None, now_ms: int) -> str:
     return f"{pause.reason} · {since}; the next probe goes out in {shown_duration(left_s)}"
 
 
-def _just_taken(samples: Sequence[Sample], now_ms: int) -> bool:
-    """Whether the last sample is so young that a rate since then would be a guess."""
-    return bool(samples) and now_ms - samples[-1].at_ms < YOUNG_MS
-
-
-def _charts(samples: Sequence[Sample], now_ms: int) -> tuple[Chart, ...]:
-    accepted, delivered = rates(samples, "accepted"), rates(samples, "delivered")
-    flow = [("first", "accepted", accepted), ("second", "delivered", delivered)]
+def charts_of(samples: Sequence[Sample], now_ms: int) -> tuple[Chart, ...]:
+    """The last hour of a destination."""
+    ends = coarse(samples)
+    flow = [("first", "accepted", rates(ends, "accepted")), ("second", "delivered", rates(ends, "delivered"))]
+    backlog, dead = (levels(coarse(samples, name), name) for name in ("pending", "dead"))
     return (
         chart("Events", flow, now_ms, shown_rate),
-        chart("Backlog", [("level", "", levels(samples, "pending"))], now_ms, shown_count),
-        chart("Dead letters", [("trouble", "", levels(samples, "dead"))], now_ms, shown_count),
+        chart("Backlog", [("level", "", backlog)], now_ms, shown_count),
+        chart("Dead letters", [("trouble", "", dead)], now_ms, shown_count),
     )
 
 

@@ -12,7 +12,9 @@ WIDTH: Final = 300
 HEIGHT: Final = 60
 TOP: Final = 4
 """Room above the highest point, so that its line is seen whole."""
-GAP_MS: Final = 60_000
+STEP_MS: Final = 30_000
+"""A point stands for so long: a chart is some 300 pixels wide."""
+GAP_MS: Final = 90_000
 """Samples further apart leave a hole: nobody looked, so nobody knows."""
 LATELY_MS: Final = 15_000
 """What a rate of now is taken over; samples are ten seconds apart."""
@@ -74,6 +76,16 @@ class Chart:
 
 
 Shown = Callable[[float], str]
+
+
+def coarse(samples: Sequence[Sample], highest: str = "") -> list[Sample]:
+    """One sample of each STEP_MS: the last one, or that with the most of something."""
+    found: dict[int, Sample] = {}
+    for one in samples:
+        step = one.at_ms // STEP_MS
+        if not highest or step not in found or getattr(one, highest) >= getattr(found[step], highest):
+            found[step] = one
+    return list(found.values())
 
 
 def rates(samples: Sequence[Sample], counter: str) -> list[Point]:

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forwarder.console.charts import GAP_MS, HEIGHT, SPAN_MS, WIDTH, Point, chart, levels, rate_now, rates
+from forwarder.console.charts import GAP_MS, HEIGHT, SPAN_MS, WIDTH, Point, chart, coarse, levels, rate_now, rates
 from forwarder.console.shown import shown_age, shown_count, shown_ms, shown_rate
 from forwarder.queue.history import Sample
 
@@ -37,6 +37,12 @@ def test_the_rate_of_now_is_taken_over_some_seconds() -> None:
     assert rate_now([at(24, delivered=1_000)], "delivered", at(25, delivered=1_150)) == 150.0
     assert rate_now([], "delivered", at(25, delivered=1_150)) == 0.0
     assert rate_now([at(0, delivered=10)], "delivered", at(25)) == 0.0
+
+
+def test_a_point_stands_for_half_a_minute_and_no_peak_is_lost() -> None:
+    samples = [at(second, pending=second % 40, delivered=second) for second in range(0, 120, 10)]
+    assert [one.at_ms for one in coarse(samples)] == [20_000, 50_000, 80_000, 110_000]
+    assert [one.pending for one in coarse(samples, "pending")] == [20, 30, 30, 30]
 
 
 def test_a_chart_says_in_words_what_it_shows() -> None:
