@@ -89,6 +89,8 @@ class Console:
 
     async def _refused(self, request: Request, error: Exception) -> Response:
         status, message = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, "")
+        if status == HTTPStatus.NOT_FOUND and message == HTTPStatus.NOT_FOUND.phrase:
+            message = "there is nothing at this path; /docs tells what the API has, /console/ is the console"
         return problem(request, status, message, getattr(error, "headers", None))
 
     async def _failed(self, request: Request, error: Exception) -> Response:

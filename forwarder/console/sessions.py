@@ -1,5 +1,6 @@
 """Login and logout: a password or a token for a session; tries are counted, and too many refused for a while."""
 
+import threading
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -22,6 +23,8 @@ TRIES_OF_ONE: Final = 5
 """A minute, for one name from one address."""
 TRIES_OF_ALL: Final = 50
 """A minute, for one name from anywhere, and from one address for any name."""
+_hashing: Final = threading.BoundedSemaphore(2)
+"""A hash takes 32 MiB and a while of CPU; whoever tries many passwords at once must not take all of either."""
 WRONG: Final = "That is no name and password, or token, of this console."
 THROTTLED_STATUS: Final = 429
 THROTTLED: Final = f"Too many tries: wait {sessions.TRIES_WINDOW_S} seconds."
@@ -95,7 +98,10 @@ class Logins:
             return "token", holder.name.removeprefix("token:") if holder else ""
         user = self._access.settings.console_users.get(name)
         hashed = user.password.get_secret_value() if user else self._nobody
-        fits = len(password.encode("utf-8", "replace")) <= PASSWORD_MAX_BYTES and is_password(password, hashed)
+        if len(password.encode("utf-8", "replace")) > PASSWORD_MAX_BYTES:
+            return "user", ""
+        with _hashing:
+            fits = is_password(password, hashed)
         return "user", name if user and fits else ""
 
 

@@ -11,6 +11,7 @@ from msgspec.structs import asdict
 
 from forwarder.queue.connection import Client
 from forwarder.queue.keys import OperatorKeys
+from forwarder.queue.scripts import Step, run
 
 TRIES_WINDOW_S: Final = 60
 """Tries are counted from the first one for so long."""
@@ -35,10 +36,7 @@ class Session(Struct, frozen=True):
 def begin(client: Client, keys: OperatorKeys, token: str, session: Session, life_s: int) -> None:
     """Keep a login for so long."""
     key, fields = keys.session(_digest(token)), [part for pair in asdict(session).items() for part in pair]
-    with client.pipeline(transaction=True) as step:
-        step.hset(key, items=fields)
-        step.expire(key, life_s)
-        step.execute()
+    run(client, Step("session", [key], [life_s, *fields], bool))
 
 
 def get(client: Client, keys: OperatorKeys, token: str) -> Session | None:
@@ -56,11 +54,8 @@ def end(client: Client, keys: OperatorKeys, token: str) -> None:
 
 def tried(client: Client, keys: OperatorKeys, who: str) -> int:
     """Count one try; answers how many there were lately, this one included."""
-    key = keys.logins(_digest(who))
-    with client.pipeline(transaction=True) as step:
-        step.set(key, 0, nx=True, ex=TRIES_WINDOW_S)
-        step.incr(key)
-        return int(step.execute()[1])
+    step: Step[int] = Step("tried", [keys.logins(_digest(who))], [TRIES_WINDOW_S], int)
+    return run(client, step)
 
 
 def forget_tries(client: Client, keys: OperatorKeys, who: str) -> None:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from forwarder.queue.connection import Client
 from forwarder.queue.keys import OperatorKeys
+from forwarder.queue.scripts import Argument, Step, run
 
 KEPT: Final = 20_000
 """Entries, two for each deed; the oldest are dropped."""
@@ -48,13 +49,12 @@ _FIELDS: Final = ("who", "via", "action", "destination", "selection", "detail")
 
 def begin(client: Client, keys: OperatorKeys, deed: Deed) -> str:
     """Write that a deed begins; answers its id."""
-    fields: dict[Any, Any] = {name: _bounded(getattr(deed, name)) for name in _FIELDS}
-    return _add(client, keys, fields)
+    return _add(client, keys, {name: getattr(deed, name) for name in _FIELDS})
 
 
 def end(client: Client, keys: OperatorKeys, deed_id: str, result: str) -> None:
     """Write what came of it."""
-    _add(client, keys, {"of": deed_id, "result": _bounded(result)})
+    _add(client, keys, {"of": deed_id, "result": result})
 
 
 def newest(client: Client, keys: OperatorKeys, limit: int, before: str = "") -> list[Deed]:
@@ -93,9 +93,12 @@ def _read(entry_id: str, fields: dict[bytes, bytes]) -> tuple[Deed, str]:
     return Deed(**given, id=entry_id, at_ms=_place(entry_id)[0]), text("of")
 
 
-def _add(client: Client, keys: OperatorKeys, fields: dict[Any, Any]) -> str:
-    entry_id: Any = client.xadd(keys.trail, fields, maxlen=KEPT, approximate=True)
-    return str(entry_id.decode())
+def _add(client: Client, keys: OperatorKeys, fields: dict[str, str]) -> str:
+    args: list[Argument] = [KEPT]
+    for name, value in fields.items():
+        args += [name, _bounded(value)]
+    step: Step[str] = Step("trail", [keys.trail], args, lambda reply: str(reply.decode()))
+    return run(client, step)
 
 
 def _place(entry_id: str) -> tuple[int, int]:

@@ -289,6 +289,20 @@ def test_rates_come_from_two_looks(settings: Settings, client: Client) -> None:
     assert status_view.measures(now)["delivered/s"] == f"{now.delivered_per_s:,.0f}"
 
 
+def test_what_was_changed_is_on_the_trail(cli: Cli) -> None:
+    cli("pause", "default", "--reason", "migration", "--for", "2h")
+    cli("dead-letters", "purge", "--source", "web", "--yes")
+    cli("status")
+
+    purged, paused = json.loads(cli("trail", "--json").stdout)
+
+    assert (paused["action"], paused["via"], paused["detail"]) == ("pause", "command", "migration, for 2h")
+    assert (purged["action"], purged["selection"]) == ("dead-letters purge", "source 'web'")
+    assert (paused["result"], purged["result"]) == ("done", "nothing there")
+    assert paused["who"].count("@") == 1
+    assert "migration" in cli("trail").stdout
+
+
 def test_the_books_close_and_a_missing_event_is_seen(cli: Cli, client: Client) -> None:
     cli("send", "--trace-id", "t1", "--value", "1")
     closing = cli("audit", "--deep")

@@ -13,6 +13,7 @@ from forwarder.queue.keys import OperatorKeys
 from tests.integration.conftest import StartRig
 from tests.support.console import LOOKS, PASSWORD, TOKEN, USERS, Browser
 from tests.support.ingest import Ingest
+from tests.support.letters import bury
 from tests.support.rig import Rig
 from tests.support.waiting import eventually
 
@@ -173,6 +174,20 @@ def test_the_console_says_so_while_redis_is_away(start_rig: StartRig) -> None:
         assert browser.http.get("/console/").status_code == 503
         rig.server.start()
         assert eventually(lambda: browser.http.get("/console/").status_code in (200, 303))
+
+
+def test_an_operator_can_log_in_and_purge_on_a_redis_without_memory(start_rig: StartRig) -> None:
+    rig = start_rig(**USERS)
+    bury(rig.redis, 3)
+    with Ingest(rig) as ingest:
+        rig.redis.config_set("maxmemory", "1")
+        browser = Browser(ingest, "ann")
+        purged = browser.http.post(
+            "/api/dead-letters/purge", json={"all": True}, headers={"x-csrf-token": browser.csrf}
+        )
+        assert purged.json()["purged"] == 3, purged.text
+        (deed,) = browser.http.get("/api/trail").json()
+        assert (deed["who"], deed["result"]) == ("ann", "3 purged")
 
 
 # Where nobody has to log in

@@ -272,7 +272,7 @@ def test_each_change_is_on_the_trail(rig: Rig, api: httpx.Client) -> None:
         ("/api/dead-letters?start=x", 422, "is not an id"),
         ("/api/trail?before=x", 422, "before"),
         ("/api/replays/nothing", 404, "there is no replay"),
-        ("/api/nowhere", 404, ""),
+        ("/api/nowhere", 404, "/docs"),
     ],
 )
 def test_a_wrong_query_is_told(api: httpx.Client, path: str, status: int, words: str) -> None:
