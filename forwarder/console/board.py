@@ -13,8 +13,8 @@ from forwarder.queue import crew
 from forwarder.queue.connection import Client, connect, control_url, queue_url
 from forwarder.queue.history import Sample, sample
 from forwarder.queue.keys import Keys
+from forwarder.queue.looks import Look, looks
 from forwarder.queue.scripts import run_all
-from forwarder.queue.standing import Standing, standings
 from forwarder.settings import Settings
 
 FRESH_S: Final = 0.5
@@ -112,13 +112,13 @@ class Board:
         self._take_samples()
         now_ms = time.time_ns() // 1_000_000
         since = {keys: one.since_ms(now_ms) for keys, one in self._hours.items()}
-        found = standings(self._client, since)
+        found = looks(self._client, since)
         for keys, standing in found.items():
             self._hours[keys].add(standing.samples, now_ms)
         cards = tuple(self._card(keys, standing, now_ms) for keys, standing in found.items())
         return _view(cards, list(found.values()), workers=len(crew.workers(self._control)))
 
-    def _card(self, keys: Keys, standing: Standing, now_ms: int) -> Card:
+    def _card(self, keys: Keys, standing: Look, now_ms: int) -> Card:
         hour = self._hours[keys]
         return card(keys.destination, standing, hour.samples, hour.charts, now_ms)
 
@@ -129,7 +129,7 @@ class Board:
             run_all(self._client, [sample(keys) for keys in self._hours])
 
 
-def _view(cards: tuple[Card, ...], found: list[Standing], *, workers: int) -> View:
+def _view(cards: tuple[Card, ...], found: list[Look], *, workers: int) -> View:
     books = [one.books for one in found]
     dead, waiting = sum(one.dead for one in books), sum(one.entries for one in books)
     trouble = (

@@ -10,8 +10,8 @@ from forwarder.queue.flow import Flow
 from forwarder.queue.histograms import DELIVER_MS
 from forwarder.queue.history import Sample
 from forwarder.queue.ledger import Line, Snapshot
+from forwarder.queue.looks import Look
 from forwarder.queue.pause import Pause
-from forwarder.queue.standing import Standing
 from forwarder.times import shown_duration, shown_moment
 
 HAND: Final = "hand"
@@ -69,7 +69,7 @@ class Card:
     books: tuple[Sums, ...]
 
 
-def card(name: str, standing: Standing, samples: Sequence[Sample], charts: tuple[Chart, ...], now_ms: int) -> Card:
+def card(name: str, standing: Look, samples: Sequence[Sample], charts: tuple[Chart, ...], now_ms: int) -> Card:
     """All that is shown of a destination.
 
     Args:
