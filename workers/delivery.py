@@ -8,7 +8,9 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
+from forwarder.key_settings import MASK, masked
 from forwarder.settings import Upstream
+from workers.key import Key
 from workers.verdict import Answer
 
 ANSWER_MAX_BYTES: Final = 1_048_576
@@ -32,12 +34,9 @@ class Sender:
         self._timeout_s = upstream.request_timeout_s
         self._connect_timeout_s = upstream.connect_timeout_s
         self._connections = max(upstream.concurrency_max, upstream.concurrency or 0)
-        self._secret = upstream.api_key.get_secret_value() if upstream.api_key else ""
+        self._key = Key(upstream)
         self._headers = httpx.Headers({"content-type": "application/json", "user-agent": USER_AGENT})
-        if upstream.auth_scheme == "bearer":
-            self._headers["authorization"] = f"Bearer {self._secret}"
-        else:
-            self._headers["x-portkey-api-key"] = self._secret
+        self._headers.update(self._key.headers)
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(limit=self._connections, ttl_dns_cache=60, keepalive_timeout=30)
@@ -62,6 +61,8 @@ class Sender:
             body: a JSON array of events.
             key: the Idempotency-Key.
         """
+        if self._key.renewed():
+            self._client.headers.update(self._key.headers)
         try:
             async with asyncio.timeout(self._timeout_s):  # of the whole answer, which a slow drip would never reach
                 return await self._exchange(body, key)
@@ -69,7 +70,7 @@ class Sender:
             return Answer(None, failure=f"no answer within {self._timeout_s:g} s", timed_out=True)
         except Exception as error:  # whatever it is, also a fault of ours: counted and retried like a 5xx
             cause = error.__cause__ or error
-            words = f"{type(cause).__name__}: {cause}".rstrip(": ").replace(self._secret or "\0", "***")
+            words = masked(f"{type(cause).__name__}: {cause}".rstrip(": "), self._key.secrets)
             reached, timed_out = not isinstance(cause, _NOT_SENT), isinstance(cause, TimeoutError)
             return Answer(None, failure=words, reached=reached, timed_out=timed_out)
 
@@ -81,6 +82,6 @@ class Sender:
                 if len(received) > ANSWER_MAX_BYTES:
                     break
             text = bytes(received[:ANSWER_MAX_BYTES])
-            if self._secret:  # an upstream may echo the key; it must not end up in a dead letter
-                text = text.replace(self._secret.encode(), b"***")
+            for secret in self._key.secrets:  # an upstream may echo the key; it must not end up in a dead letter
+                text = text.replace(secret.encode(), MASK.encode())
             return Answer(response.status_code, text, response.headers.get("retry-after"))

@@ -1,6 +1,7 @@
 """An outcome becomes one atomic step: acknowledged, deleted, buried, put back and counted."""
 
 from collections import defaultdict
+from dataclasses import replace
 
 from forwarder.feedback import join
 from forwarder.queue.dead_letters import DeadLetter
@@ -10,6 +11,7 @@ from forwarder.queue.scripts import Step
 from forwarder.queue.settlement import PutBack, Settled, Settlement, settle
 from forwarder.queue.stream import Entry
 from workers.outcome import Outcome, Refusal
+from workers.quotes import without_quotes
 
 
 def settlement(keys: Keys, token: str, outcome: Outcome, *, again: bool = False) -> Step[Settled]:
@@ -25,11 +27,14 @@ def settlement(keys: Keys, token: str, outcome: Outcome, *, again: bool = False)
         return settle(keys, [], outcome.tally)
     letters: defaultdict[int, list[DeadLetter]] = defaultdict(list)
     for refusal in outcome.refusals:
-        for index, places, events in outcome.batch.by_load(refusal.piece):
+        loads = list(outcome.batch.by_load(refusal.piece))
+        quotable = [event for _, _, events in loads for event in events]
+        cleaned = replace(refusal, error=without_quotes(refusal.error, quotable))
+        for index, places, events in loads:
             entry = outcome.batch.loads[index].entry
             times = entry.accepted
             letters[index] += [
-                _letter(outcome, refusal, entry, event, times.of(place))
+                _letter(outcome, cleaned, entry, event, times.of(place))
                 for place, event in zip(places, events, strict=True)
             ]
     put_back: defaultdict[int, list[PutBack]] = defaultdict(list)

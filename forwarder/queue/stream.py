@@ -3,13 +3,14 @@
 import re
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from forwarder.errors import QueueFull
 from forwarder.feedback import Members
 from forwarder.queue.accepted import Accepted, read_accepted
 from forwarder.queue.caps import Caps
+from forwarder.queue.codec import WIRE, UnreadableBody, codec_of
 from forwarder.queue.connection import AsyncClient
 from forwarder.queue.keys import GROUP, Keys
 from forwarder.queue.scripts import Argument, Step
@@ -21,6 +22,7 @@ CHUNK_MAX_BYTES: Final = 262_144
 TRACEPARENTS_MAX_BYTES: Final = 32 * 56
 """Of an entry's field `traceparent`: 32 of them, with spaces between."""
 
+_FIRST: Final = (0,)
 _REPLAY_ID = re.compile(rb"[0-9a-f]{12}")
 """It becomes part of a key, and anybody can write it."""
 
@@ -139,7 +141,8 @@ def append(
             )
         return reply[1].decode()
 
-    return Step("append", [keys.events, keys.ledger, keys.chunk(chunk_id), keys.memory], args, read)
+    step_keys = [keys.events, keys.ledger, keys.chunk(chunk_id), keys.memory]
+    return Step("append", step_keys, args, read, bodies=_FIRST)
 
 
 def ensure_group(keys: Keys) -> Step[bool]:
@@ -154,6 +157,25 @@ async def read(client: AsyncClient, keys: Keys, consumer: str, count: int, block
         return []
     pairs = reply[0][1] if isinstance(reply, list) else next(iter(reply.values()))[0]
     return [Entry(entry_id, fields) for entry_id, fields in pairs]
+
+
+def opened(client: object, entry: Entry) -> Entry:
+    """An entry whose body is as its producer wrote it; one of version 1 is that already.
+
+    Args:
+        client: which read it, and knows the forms.
+        entry: as it was read.
+
+    Raises:
+        UnreadableBody: it is of a newer version, or its body stands in a form that cannot be read here.
+    """
+    version = entry.fields.get(b"v")
+    if version is None:
+        return entry
+    if _integer(version, WIRE + 1) > WIRE:
+        shown = version[:20].decode("ascii", "replace")
+        raise UnreadableBody(f"it is of version {shown} of the wire format, and this release reads {WIRE} and older")
+    return replace(entry, fields={**entry.fields, b"body": codec_of(client).read(entry.body)})
 
 
 def _integer(digits: bytes | None, default: int) -> int:
