@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 LOCK := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test chaos behaviour lint format bench lock audit-deps licences clean
+.PHONY: help install up screenshots test chaos behaviour lint format bench lock audit-deps licences clean
 
 help: ## list these targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
@@ -54,6 +54,9 @@ $(VENV)/.bench: $(VENV)/.dev
 
 bench: $(VENV)/.bench ## measure us, the floors and others' clients side by side
 	@$(BIN)/python -m tests.benchmarks
+
+screenshots: $(VENV)/.dev ## pictures of the console's pages, into FOLDER (screenshots); needs chromium
+	@$(BIN)/python -m tests.browser.screenshots $(or $(FOLDER),screenshots)
 
 lock: ## pin the newest versions that pyproject.toml allows
 	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet -e '.[dev,bench]'

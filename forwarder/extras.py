@@ -12,6 +12,7 @@ EXTRAS: Final = {
     "sandbox": ("aiohttp",),
     "ingest": ("uvicorn", "httptools", "uvloop", "prometheus_client"),
     "crypto": ("cryptography",),
+    "console": ("starlette", "jinja2"),
     "otel": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
     "zstd": ("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd",),
 }

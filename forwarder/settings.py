@@ -5,14 +5,15 @@ printed, logged or stored.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from forwarder.allowed import allowed
+from forwarder.console_settings import ConsoleSettings, ConsoleToken, ConsoleUser
 from forwarder.errors import InvalidSettings
 from forwarder.feedback import Limits
 from forwarder.ingest_settings import IngestKey, IngestSettings
@@ -67,7 +68,7 @@ class Upstream(KeySettings):
         return self.base_url + self.feedback_path
 
 
-class Settings(Upstream, IngestSettings, ProducerSettings, SealingSettings, BaseSettings):
+class Settings(Upstream, IngestSettings, ConsoleSettings, ProducerSettings, SealingSettings, BaseSettings):
     """All settings; the upstream's own are those of the destination `default` and what others inherit."""
 
     model_config = SettingsConfigDict(
@@ -213,6 +214,14 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - any field of 
         raise InvalidSettings(f"the environment or .env cannot be read: {error}") from None
 
 
+_NAMED: Final[dict[str, tuple[str, type[BaseModel]]]] = {
+    "INGEST_KEYS": ("an ingest key", IngestKey),
+    "CONSOLE_USERS": ("a user of the console", ConsoleUser),
+    "CONSOLE_TOKENS": ("a token of the console", ConsoleToken),
+}
+"""What has names of the user's own, by a part of the variable; all of it may be secret."""
+
+
 def _in_words(error: ValidationError, scope: str) -> str:
     return "\n".join(_line(flaw, scope) for flaw in error.errors(include_url=False))
 
@@ -225,13 +234,12 @@ def _line(flaw: ErrorDetails, scope: str) -> str:
     name = scope + "__".join(str(part) for part in flaw["loc"]).upper()
     info = Settings.model_fields.get(str(flaw["loc"][0]))
     if flaw["type"] == "extra_forbidden":
-        of, model = ("an ingest key", IngestKey) if "INGEST_KEYS" in name else ("a destination", Upstream)
+        of, model = next((kind for part, kind in _NAMED.items() if part in name), ("a destination", Upstream))
         problem = f"is not a setting of {of}; known are {', '.join(sorted(model.model_fields))}"
     elif flaw["type"] != "value_error" and info and allowed(info):
         problem = f"must be {allowed(info)}"
     given = flaw["input"] if isinstance(flaw["input"], str | int | float) else ""
-    secret = (
-        "API_KEY" in name or "INGEST_KEYS" in name or "@" in str(given) or "password" in str(given)
-    )  # a URL may hold a password
+    secret = "API_KEY" in name or any(part in name for part in _NAMED)
+    secret = secret or "@" in str(given) or "password" in str(given)  # a URL may hold a password
     got = "" if given == "" or secret else f" (it is {str(given)[:60]!r})"
     return f"{name}: {problem[0].lower()}{problem[1:]}{got}"

@@ -1,5 +1,5 @@
 # ruff: noqa: PLC0415 - what does the work is imported when it is called for
-"""`status`, `audit`, `doctor`, `config`: look, and change nothing."""
+"""`status`, `audit`, `doctor`, `trail`, `config`: look, and change nothing."""
 
 from typing import Annotated, Literal
 
@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
     )(status)
     app.command(rich_help_panel=_PANEL, epilog="Example: forwarder audit --deep || page-somebody")(audit)
     app.command(rich_help_panel=_PANEL, epilog="Example: forwarder doctor || page-somebody")(doctor)
+    app.command(rich_help_panel=_PANEL, epilog="Example: forwarder trail --limit 10")(trail)
     app.command(rich_help_panel=_PANEL, epilog="Example: forwarder config --json")(config)
 
 
@@ -57,6 +58,15 @@ def doctor(
     from forwarder.cli import doctor_view
 
     doctor_view.show(role, as_json=as_json)
+
+
+def trail(
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=500)] = 20, as_json: Json = False
+) -> None:
+    """Show what operators did, the newest first: who, what, to which dead letters, and what came of it."""
+    from forwarder.cli import trail_view
+
+    trail_view.show(limit=limit, as_json=as_json)
 
 
 def config(as_json: Json = False) -> None:

@@ -18,9 +18,13 @@
 | `feedback:{default.0}:notices` | hash | what was last told of this destination, and when | notice |
 | `feedback:{default.0}:outbox` | hash | notices that the webhook does not have yet, JSON by id | notice; deleted by who posts them |
 | `feedback:{default.0}:posting` | string with TTL | somebody posts the outbox, or is about to | notices |
+| `feedback:{default.0}:history` | stream, bounded | the last hour: about every ten seconds `sample`, JSON: the ledger's sums and what waited (`history.Sample`) | sample |
 | `feedback:{default}:pause` | hash, with TTL unless paused by hand | `reason`, `kind`, `since`, `until` (ms): nobody sends to this destination | pause, flow |
 | `feedback:{default}:flow` | string, JSON, with TTL | what the fleet has learned of the destination: breaker, concurrency limit, size that fits (`flow`) | flow |
 | `feedback:{default}:rate` | hash with TTL | when the next request and the next event may be sent (µs) | rate |
+| `feedback:{console}:trail` | stream, bounded | what operators did: fields of `trail.Deed`, and of its end `of` and `result` | console, API, command line |
+| `feedback:{console}:session:ID` | hash with TTL | a login: `kind`, `name`, `proof` (of the hash that it was checked against), `csrf`; ID is the digest of what the cookie holds | console |
+| `feedback:{console}:logins:ID` | string with TTL | logins that were tried, by the digest of a name or of a name and an address | console |
 
 All keys of a partition share one hash tag, so that each atomic step touches one cluster slot. The field `events` of an
 entry is its number of events, and says that the append counted them as accepted; producers that use plain XADD leave it
@@ -133,6 +137,11 @@ class Keys:
         return self._of_partition("posting")
 
     @property
+    def history(self) -> str:
+        """The last hour."""
+        return self._of_partition("history")
+
+    @property
     def pause(self) -> str:
         """The pause of the destination, one for all its partitions."""
         return self._of_destination("pause")
@@ -149,3 +158,26 @@ class Keys:
 
     def _of_destination(self, name: str) -> str:
         return f"{self.prefix}{{{self.destination}}}:{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorKeys:
+    """The keys of those who operate it; of no destination."""
+
+    prefix: str = "feedback:"
+
+    @property
+    def trail(self) -> str:
+        """What operators did."""
+        return self._named("trail")
+
+    def session(self, digest: str) -> str:
+        """A login."""
+        return self._named(f"session:{digest}")
+
+    def logins(self, digest: str) -> str:
+        """How many logins were tried."""
+        return self._named(f"logins:{digest}")
+
+    def _named(self, name: str) -> str:
+        return f"{self.prefix}{{console}}:{name}"

@@ -22,7 +22,7 @@ from forwarder.paths import DataDir
 from forwarder.queue.connection import Client, connect
 from forwarder.queue.keys import Keys
 from forwarder.settings import Settings, load_settings
-from tests.benchmarks import floors, producers, replays
+from tests.benchmarks import floors, overview, producers, replays
 from tests.benchmarks.senders import senders
 from tests.benchmarks.serving import serving_table
 
@@ -154,6 +154,7 @@ def main() -> None:
             console.print(table)
         server.stop()
     replays.main()
+    overview.main()
 
 
 if __name__ == "__main__":
