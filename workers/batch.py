@@ -61,6 +61,11 @@ class Batch:
         return [load.entry.id for load in self.loads]
 
     @property
+    def at_ms(self) -> int:
+        """When the first of its entries was accepted (ms since 1970)."""
+        return self.loads[0].entry.at_ms
+
+    @property
     def queued_ms(self) -> int:
         """When the first of its entries came onto the queue (ms since 1970)."""
         return min(load.entry.queued_ms for load in self.loads)

@@ -51,7 +51,12 @@ class Settled:
 
 
 def settle(
-    keys: Keys, settlements: Sequence[Settlement], tally: Mapping[str, int], *, record: str = "", again: bool = False
+    keys: Keys,
+    settlements: Sequence[Settlement],
+    tally: Mapping[str, int],
+    *,
+    records: Sequence[str] = (),
+    again: bool = False,
 ) -> Step[Settled]:
     """Acknowledge, delete, bury, put back and count, in one step.
 
@@ -59,7 +64,7 @@ def settle(
         keys: the partition.
         settlements: what is done with; may be empty, when only the tally is to be counted.
         tally: further counters and their increments.
-        record: the field of the batch's record, which goes with it; empty for what was never sent.
+        records: the fields of the batches' records, which go with them; none for what was never sent.
         again: the reply to the same step was lost; when it had been carried out, nothing is counted again.
     """
     letters = [(index, letter) for index, one in enumerate(settlements, 1) for letter in one.letters]
@@ -67,10 +72,10 @@ def settle(
     args: list[Argument] = [GROUP, len(settlements)]
     args.append(",".join([str(one.entry.claimed) for one in settlements]))
     args.append(",".join([str(one.events) for one in settlements]))
-    args += [len(tally) * 2, len(letters), len(pieces), record, int(again)]
+    args += [len(tally) * 2, len(letters), len(pieces), ",".join(records), int(again)]
     replays = list(dict.fromkeys([replay for one in settlements if (replay := one.entry.replay)]))
     args.append(_places(settlements, replays))
-    args += [one.entry.id for one in settlements]
+    args.append(b",".join([one.entry.id for one in settlements]))
     for name, increment in tally.items():
         args += [name, increment]
     for index, letter in letters:
