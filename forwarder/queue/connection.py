@@ -43,6 +43,8 @@ _RETRIES: Final = 3
 _BACKOFF_BASE_S: Final = 0.05
 _BACKOFF_CAP_S: Final = 1.0
 _MAX_CONNECTIONS: Final = 32
+_READ_SIZE: Final = 1_048_576
+"""Bytes that an asyncio client takes from its socket at once, if they are there: a drain asks for two million."""
 
 
 def queue_url(settings: Settings) -> str:
@@ -81,7 +83,11 @@ def connect_async(settings: Settings) -> AsyncClient:
     from redis.asyncio.retry import Retry as AsyncRetry  # noqa: PLC0415 - a producer without asyncio need not pay it
 
     pool = redis.asyncio.BlockingConnectionPool.from_url(
-        queue_url(settings), retry=AsyncRetry(NoBackoff(), 0), timeout=settings.redis_timeout_s, **_common(settings)
+        queue_url(settings),
+        retry=AsyncRetry(NoBackoff(), 0),
+        timeout=settings.redis_timeout_s,
+        socket_read_size=_READ_SIZE,
+        **_common(settings),
     )
     return redis.asyncio.Redis(connection_pool=pool)
 
