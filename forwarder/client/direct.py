@@ -8,7 +8,7 @@ from typing import Final
 
 from forwarder import forks
 from forwarder.client.outcome import FlushResult, Tally
-from forwarder.feedback import join
+from forwarder.feedback import Members, join
 from forwarder.queue.connection import AWAY, connect, queue_errors
 from forwarder.queue.durable import Durability, run_durably
 from forwarder.queue.keys import Keys
@@ -91,7 +91,7 @@ class Direct:
         """Append one entry; repeated after a lost reply, and stored once."""
         step = append(
             Keys(destination, prefix=self._settings.key_prefix),
-            join(events),
+            self._joined(events),
             chunk_id=new_chunk_id(),
             source=self._source,
             caps=self._settings.caps,
@@ -101,6 +101,9 @@ class Direct:
         with self._lock:
             self._tally.appended += len(events)
         return len(events)
+
+    def _joined(self, events: list[bytes]) -> Members:
+        return join(events)
 
     def _insist(self, step: Step[str]) -> None:
         """Run a step; again, under the same chunk id, when there was no answer and there is time."""

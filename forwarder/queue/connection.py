@@ -75,15 +75,19 @@ def connect(settings: Settings, url: str | None = None, *, retries: int = _RETRI
     return redis.Redis(connection_pool=pool)
 
 
-def connect_async(settings: Settings) -> AsyncClient:
+def connect_async(settings: Settings, url: str | None = None) -> AsyncClient:
     """A client for one asyncio loop; connects at its first command.
 
     It does not repeat commands by itself: a drain must know that the reply to a read may have been lost.
+
+    Args:
+        settings: timeouts, and the queue's URL.
+        url: another server than the queue's.
     """
     from redis.asyncio.retry import Retry as AsyncRetry  # noqa: PLC0415 - a producer without asyncio need not pay it
 
     pool = redis.asyncio.BlockingConnectionPool.from_url(
-        queue_url(settings),
+        url or queue_url(settings),
         retry=AsyncRetry(NoBackoff(), 0),
         timeout=settings.redis_timeout_s,
         socket_read_size=_READ_SIZE,
