@@ -8,9 +8,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from types import TracebackType
 from typing import Final
 
 from forwarder.log import get_logger
@@ -30,49 +27,11 @@ from workers.report import Reporter
 from workers.session import Session
 from workers.sizing import Extent
 from workers.verdict import Retry, Verdict
+from workers.way import Passage, Way
 
 REPORT_EVERY_S: Final = 0.2
 QUIET_EVERY_S: Final = 1.0
 """With nothing to report; well below the silence after which a drain takes no part."""
-
-
-@dataclass(slots=True)
-class Passage:
-    """The right to send one request."""
-
-    gate: "Gate"
-    extent: Extent
-    epoch: int
-    probe: bool = False
-    noted: bool = False
-
-    def note(self, verdict: Verdict, seconds: float) -> None:
-        """Tell the fleet what came of it."""
-        self.noted = True
-        self.gate.note(self, verdict, seconds)
-
-
-class Way:
-    """A way through the gate: straight on when nothing is in it, which costs a tenth of the long way."""
-
-    def __init__(self, gate: "Gate", piece: Piece) -> None:
-        self._gate = gate
-        self._piece = piece
-        self._long_way: AbstractAsyncContextManager[Passage] | None = None
-
-    async def __aenter__(self) -> Passage:
-        if passage := self._gate.straight_on(self._piece):
-            return passage
-        self._long_way = self._gate.long_way(self._piece)
-        return await self._long_way.__aenter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        if self._long_way:
-            return await self._long_way.__aexit__(kind, error, trace)
-        self._gate.give_back()
-        return None
 
 
 class Gate:
