@@ -100,4 +100,4 @@ class Journal:
 
 
 def _weight(outcome: Outcome) -> int:
-    return len(outcome.batch.loads) + outcome.refused
+    return len(outcome.batch.entry_ids) + outcome.refused

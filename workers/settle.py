@@ -8,9 +8,10 @@ from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.in_flight import record_field
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import Step
-from forwarder.queue.settlement import PutBack, Settled, Settlement, settle
+from forwarder.queue.settlement import Delivered, PutBack, Settled, Settlement, settle
 from forwarder.queue.stream import Entry
 from workers.outcome import Outcome, Refusal
+from workers.singles import Singles
 
 
 def settlement(keys: Keys, token: str, outcomes: Sequence[Outcome], *, again: bool = False) -> Step[Settled]:
@@ -31,7 +32,18 @@ def settlement(keys: Keys, token: str, outcomes: Sequence[Outcome], *, again: bo
     return settle(keys, settlements, tally, records=records, again=again)
 
 
-def _settlements(outcome: Outcome) -> Iterator[Settlement]:
+def _settlements(outcome: Outcome) -> Iterator[Settlement | Delivered]:
+    if outcome.refusals or outcome.rest:
+        yield from _one_by_one(outcome)
+        return
+    for part in outcome.batch.parts:
+        if isinstance(part, Singles):
+            yield Delivered(part.ids, part.claimed)
+        else:
+            yield from [Settlement(load.entry, load.members.count) for load in part.loads]
+
+
+def _one_by_one(outcome: Outcome) -> Iterator[Settlement]:
     letters: defaultdict[int, list[DeadLetter]] = defaultdict(list)
     for refusal in outcome.refusals:
         for index, places, events in outcome.batch.by_load(refusal.piece):

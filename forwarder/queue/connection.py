@@ -93,7 +93,13 @@ def connect_async(settings: Settings, url: str | None = None) -> AsyncClient:
         socket_read_size=_READ_SIZE,
         **_common(settings),
     )
-    return redis.asyncio.Redis(connection_pool=pool)
+    client = redis.asyncio.Redis(connection_pool=pool)
+    client.set_response_callback("XREADGROUP", _as_it_came)  # a dict per entry costs too much
+    return client
+
+
+def _as_it_came(response: Any, **_options: Any) -> Any:  # noqa: ANN401 - a reply
+    return response
 
 
 def _common(settings: Settings) -> dict[str, Any]:
