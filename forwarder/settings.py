@@ -14,13 +14,15 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from forwarder.allowed import allowed
-from forwarder.errors import InvalidSettings
+from forwarder.errors import ForwarderError, InvalidSettings
+from forwarder.extras import require
 from forwarder.feedback import Limits
 from forwarder.ingest_settings import IngestKey, IngestSettings
 from forwarder.paths import DataDir, default_data_dir
 from forwarder.producer_settings import ProducerSettings
 from forwarder.queue.caps import Caps
 from forwarder.queue.keys import SLOTS
+from forwarder.queue.packing import Compression
 
 PREFIX = "FORWARDER_"
 SCOPE = "{scope}"
@@ -112,6 +114,7 @@ class Settings(Upstream, IngestSettings, ProducerSettings, BaseSettings):
     key_prefix: str = Field("feedback:", pattern=r"^[A-Za-z0-9_.:-]*$", description="of every Redis key")
     backlog_max_events: int = Field(10_000_000, ge=1, description="waiting events at which appends are refused")
     memory_max_percent: int = Field(90, ge=1, le=100, description="of Redis's maxmemory at which appends are refused")
+    queue_compression: Compression = Field("none", description="of bodies on the queue; zstd needs the extra zstd")
     dedupe_ttl_s: int = Field(3_600, ge=1, le=2_592_000, description="how long an append can be retried safely")
     trace_id_max_length: int = Field(512, ge=1, le=65_536, description="characters of a trace id")
     event_max_bytes: int = Field(262_144, ge=128, le=10_485_760, description="of one event's JSON")
@@ -151,6 +154,16 @@ class Settings(Upstream, IngestSettings, ProducerSettings, BaseSettings):
             raise ValueError("must be an http:// or https:// URL")
         return url
 
+    @field_validator("queue_compression")
+    @classmethod
+    def _can_compress(cls, compression: Compression) -> Compression:
+        if compression == "zstd":
+            try:
+                require("zstd")
+            except ForwarderError as error:
+                raise ValueError(str(error)) from None
+        return compression
+
     @model_validator(mode="after")
     def _destinations_are_right(self) -> Self:
         if self.webhook_url and not self.webhook_secret:
@@ -175,7 +188,7 @@ class Settings(Upstream, IngestSettings, ProducerSettings, BaseSettings):
     @property
     def caps(self) -> Caps:
         """What appends are bound by."""
-        return Caps(self.backlog_max_events, self.memory_max_percent, self.dedupe_ttl_s)
+        return Caps(self.backlog_max_events, self.memory_max_percent, self.dedupe_ttl_s, self.queue_compression)
 
     @property
     def spill_file(self) -> Path | None:

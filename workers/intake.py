@@ -14,7 +14,7 @@ from forwarder.queue.in_flight import SUSPICIOUS_AFTER, Claimed
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import run_async
 from forwarder.queue.settlement import Recut
-from forwarder.queue.stream import Entry, Raw, entry_of
+from forwarder.queue.stream import Entry, Raw, entry_of, size_of
 from forwarder.settings import Settings
 from workers.admit import admit, quarantine
 from workers.batch import Batch, Capacity, Coalescer, Load
@@ -179,7 +179,7 @@ class Intake:
             await run_async(self._client, stream.ensure_group(self._keys))  # somebody deleted the stream
             return []
         if raws:
-            self._noticed([len(fields[1]) if fields[0] == b"body" else max(map(len, fields)) for _, fields in raws])
+            self._noticed([size_of(raw) for raw in raws])
         else:
             self._gate.drop_probe()  # with nothing to send there is no probe; another drain may have something
         return raws

@@ -57,9 +57,8 @@ def begin(keys: Keys, slot: int, token: str, records: Sequence[Record]) -> Step[
     for record in records:
         value = b"%d %d %d %b" % (record.attempts, record.ambiguous, record.events, b",".join(record.entry_ids))
         args += [record.batch, value, record.entry_ids[0]]
-    return Step(
-        "begin", [keys.lease(slot), keys.batches, keys.events], args, lambda reply: [bool(one) for one in reply]
-    )
+    step_keys = [keys.lease(slot), keys.batches, keys.events]
+    return Step("begin", step_keys, args, lambda reply: [bool(one) for one in reply])
 
 
 def record_field(token: str, batch: str) -> str:

@@ -13,6 +13,7 @@ from forwarder.queue.accepted import Accepted, read_accepted
 from forwarder.queue.caps import Caps
 from forwarder.queue.connection import AsyncClient
 from forwarder.queue.keys import GROUP, Keys
+from forwarder.queue.packing import is_packed, pack, unpack
 from forwarder.queue.scripts import Argument, Step
 
 CHUNK_MAX_EVENTS: Final = 500
@@ -43,7 +44,7 @@ class Entry:
     @property
     def body(self) -> bytes:
         """UTF-8 JSON, one event or an array, unless the producer wrote something else; empty when it wrote none."""
-        return self.fields.get(b"body", b"")
+        return unpack(self.fields.get(b"body", b""))
 
     @property
     def claimed(self) -> int:
@@ -127,7 +128,7 @@ def append(
     """
     body = members.joined if members.count == 1 else b"[" + members.joined + b"]"
     accepted_ms = time.time_ns() // 1_000_000 if at_ms is None else at_ms
-    args: list[Argument] = [body, members.count, accepted_ms, source]
+    args: list[Argument] = [pack(body, caps.compression), members.count, accepted_ms, source]
     args += [caps.backlog_max_events, caps.dedupe_ttl_s, caps.memory_max_percent, int(doubtful)]
     args.append(" ".join(members.traceparents))
 
@@ -156,6 +157,13 @@ def entry_of(raw: Raw, deliveries: int = 1) -> Entry:
     """An entry as it is looked at one by one; of a field that it has twice the last counts."""
     fields = raw[1]
     return Entry(raw[0], dict(zip(fields[::2], fields[1::2], strict=True)), deliveries)
+
+
+def size_of(raw: Raw) -> int:
+    """About how many bytes an entry has when it is unpacked; a packed one may have a whole append's."""
+    names, values = raw[1][::2], raw[1][1::2]
+    largest = len(values[0]) if names[0] == b"body" else max(map(len, values))
+    return CHUNK_MAX_BYTES if is_packed(values[0]) else largest
 
 
 async def read(client: AsyncClient, keys: Keys, consumer: str, count: int, block_ms: int) -> list[Raw]:
