@@ -4,44 +4,40 @@ Read once at start, never at import; the code below receives plain values. The A
 printed, logged or stored.
 """
 
-import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from forwarder.allowed import allowed
+from forwarder.console_settings import ConsoleSettings, ConsoleToken, ConsoleUser
 from forwarder.errors import ForwarderError, InvalidSettings
 from forwarder.extras import require
 from forwarder.feedback import Limits
 from forwarder.ingest_settings import IngestKey, IngestSettings
+from forwarder.key_settings import KEY_SETTINGS, SCOPE, KeySettings
 from forwarder.paths import DataDir, default_data_dir
 from forwarder.producer_settings import ProducerSettings
 from forwarder.queue.caps import Caps
 from forwarder.queue.keys import SLOTS
 from forwarder.queue.packing import Compression
+from forwarder.redaction import known_secrets
+from forwarder.renamed import RenamedVariables
+from forwarder.sealing_settings import SealingSettings
 
 PREFIX = "FORWARDER_"
-SCOPE = "{scope}"
-"""Stands in a message for what the variables of a destination begin with."""
 DEFAULT_DESTINATION = "default"
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 DestinationName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
 
-class Upstream(BaseModel):
+class Upstream(KeySettings):
     """One destination: where it is, the key, and how it wants to be treated."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    api_key: SecretStr | None = Field(None, description="the key of the Feedback API")
-    base_url: str = Field("https://api.portkey.ai/v1", description="the Feedback API, without the feedback path")
-    feedback_path: str = Field("/feedback/", pattern=r"^/[^\s?#]*$", description="appended to the base URL")
-    auth_scheme: Literal["portkey", "bearer"] = Field("portkey", description="how the key is sent")
     batch_max_events: int = Field(500, ge=1, le=10_000, description="most events in one request")
     batch_max_bytes: int = Field(1_048_576, ge=1_024, le=104_857_600, description="most bytes in one request body")
     batch_linger_ms: int = Field(50, ge=0, le=60_000, description="longest wait for a batch to fill")
@@ -59,27 +55,6 @@ class Upstream(BaseModel):
     pause_min_s: float = Field(1, gt=0, le=86_400, description="first pause of a destination that fails; doubles")
     pause_max_s: float = Field(60, gt=0, le=86_400, description="longest pause before the next probe")
 
-    @field_validator("base_url")
-    @classmethod
-    def _http(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError("must be an http:// or https:// URL without query, e.g. https://api.portkey.ai/v1")
-        if parts.username is not None:
-            raise ValueError("must not hold a login: the key is FORWARDER_API_KEY")
-        try:
-            parts.hostname.encode("idna")
-        except UnicodeError:
-            raise ValueError("has a host name that cannot be") from None
-        return url.rstrip("/")
-
-    @field_validator("api_key")
-    @classmethod
-    def _header_safe(cls, key: SecretStr | None) -> SecretStr | None:
-        if key is not None and not re.fullmatch(r"[\x21-\x7e]+", key.get_secret_value()):
-            raise ValueError("must be one word of printable ASCII characters, as the API issued it")
-        return key
-
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         for most, least in (("retry_max_ms", "retry_base_ms"), ("pause_max_s", "pause_min_s")):
@@ -95,7 +70,7 @@ class Upstream(BaseModel):
         return self.base_url + self.feedback_path
 
 
-class Settings(Upstream, IngestSettings, ProducerSettings, BaseSettings):
+class Settings(Upstream, IngestSettings, ConsoleSettings, ProducerSettings, SealingSettings, BaseSettings):
     """All settings; the upstream's own are those of the destination `default` and what others inherit."""
 
     model_config = SettingsConfigDict(
@@ -138,6 +113,19 @@ class Settings(Upstream, IngestSettings, ProducerSettings, BaseSettings):
     tracing: bool = Field(default=False, description="OpenTelemetry spans, sent where the SDK's OTEL_* variables say")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Former names of variables come after everything else."""
+        usual = (init_settings, env_settings, dotenv_settings, file_secret_settings)
+        return (*usual, RenamedVariables(settings_cls, PREFIX))
 
     @field_validator("redis_url", "control_url")
     @classmethod
@@ -188,7 +176,7 @@ class Settings(Upstream, IngestSettings, ProducerSettings, BaseSettings):
     @property
     def caps(self) -> Caps:
         """What appends are bound by."""
-        return Caps(self.backlog_max_events, self.memory_max_percent, self.dedupe_ttl_s, self.queue_compression)
+        return Caps(self.backlog_max_events, self.memory_max_percent, self.dedupe_ttl_s)
 
     @property
     def spill_file(self) -> Path | None:
@@ -198,8 +186,7 @@ class Settings(Upstream, IngestSettings, ProducerSettings, BaseSettings):
     @property
     def secrets(self) -> list[str]:
         """What must never leave: in no file, log or error."""
-        keys = [self.upstream(name).api_key for name in self.destination_names]
-        return [key.get_secret_value() for key in (*keys, self.webhook_secret) if key is not None]
+        return known_secrets(self)
 
     @property
     def destination_names(self) -> list[str]:
@@ -217,6 +204,8 @@ class Settings(Upstream, IngestSettings, ProducerSettings, BaseSettings):
             raise InvalidSettings(f"destination {destination!r} is not configured; known are: {known}")
         own = self.destinations.get(destination, {})
         common = {name: getattr(self, name) for name in Upstream.model_fields}
+        if KEY_SETTINGS & own.keys():
+            common |= dict.fromkeys(KEY_SETTINGS)
         try:
             return Upstream(**{**common, **own})
         except ValidationError as error:
@@ -238,6 +227,14 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - any field of 
         raise InvalidSettings(f"the environment or .env cannot be read: {error}") from None
 
 
+_NAMED: Final[dict[str, tuple[str, type[BaseModel]]]] = {
+    "INGEST_KEYS": ("an ingest key", IngestKey),
+    "CONSOLE_USERS": ("a user of the console", ConsoleUser),
+    "CONSOLE_TOKENS": ("a token of the console", ConsoleToken),
+}
+"""What has names of the user's own, by a part of the variable; all of it may be secret."""
+
+
 def _in_words(error: ValidationError, scope: str) -> str:
     return "\n".join(_line(flaw, scope) for flaw in error.errors(include_url=False))
 
@@ -250,13 +247,12 @@ def _line(flaw: ErrorDetails, scope: str) -> str:
     name = scope + "__".join(str(part) for part in flaw["loc"]).upper()
     info = Settings.model_fields.get(str(flaw["loc"][0]))
     if flaw["type"] == "extra_forbidden":
-        of, model = ("an ingest key", IngestKey) if "INGEST_KEYS" in name else ("a destination", Upstream)
+        of, model = next((kind for part, kind in _NAMED.items() if part in name), ("a destination", Upstream))
         problem = f"is not a setting of {of}; known are {', '.join(sorted(model.model_fields))}"
     elif flaw["type"] != "value_error" and info and allowed(info):
         problem = f"must be {allowed(info)}"
     given = flaw["input"] if isinstance(flaw["input"], str | int | float) else ""
-    secret = (
-        "API_KEY" in name or "INGEST_KEYS" in name or "@" in str(given) or "password" in str(given)
-    )  # a URL may hold a password
+    secret = "API_KEY" in name or any(part in name for part in _NAMED)
+    secret = secret or "@" in str(given) or "password" in str(given)  # a URL may hold a password
     got = "" if given == "" or secret else f" (it is {str(given)[:60]!r})"
     return f"{name}: {problem[0].lower()}{problem[1:]}{got}"

@@ -8,7 +8,9 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
+from forwarder.key_settings import MASK, masked
 from forwarder.settings import Upstream
+from workers.key import Key
 from workers.request import Posts
 from workers.verdict import Answer
 
@@ -37,12 +39,8 @@ class Sender:
     def __init__(self, upstream: Upstream) -> None:
         self._timeout_s = upstream.request_timeout_s
         self._connections = max(upstream.concurrency_max, upstream.concurrency or 0)
-        self._secret = upstream.api_key.get_secret_value() if upstream.api_key else ""
-        bearer = upstream.auth_scheme == "bearer"
-        key = {"authorization": f"Bearer {self._secret}"} if bearer else {"x-portkey-api-key": self._secret}
-        self._posts = Posts(
-            upstream.url, HEADERS | key, httpx.Timeout(self._timeout_s, connect=upstream.connect_timeout_s)
-        )
+        self._key = Key(upstream)
+        self._posts = Posts(upstream.url, HEADERS, httpx.Timeout(self._timeout_s, connect=upstream.connect_timeout_s))
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(limit=self._connections, ttl_dns_cache=60, keepalive_timeout=30)
@@ -63,6 +61,7 @@ class Sender:
             body: a JSON array of events.
             key: the Idempotency-Key.
         """
+        self._key.renewed()
         try:
             async with asyncio.timeout(self._timeout_s):  # of the whole answer, which a slow drip would never reach
                 return await self._exchange(body, key)
@@ -70,18 +69,19 @@ class Sender:
             return Answer(None, failure=f"no answer within {self._timeout_s:g} s", timed_out=True)
         except Exception as error:  # whatever it is, also a fault of ours: counted and retried like a 5xx
             cause = error.__cause__ or error
-            words = f"{type(cause).__name__}: {cause}".rstrip(": ").replace(self._secret or "\0", "***")
+            words = masked(f"{type(cause).__name__}: {cause}".rstrip(": "), self._key.secrets)
             reached, timed_out = not isinstance(cause, _NOT_SENT), isinstance(cause, TimeoutError)
             return Answer(None, failure=words, reached=reached, timed_out=timed_out)
 
     async def _exchange(self, body: bytes, key: str) -> Answer:
-        response = await self._transport.handle_async_request(self._posts.request(body, {"idempotency-key": key}))
+        headers = {**self._key.headers, "idempotency-key": key}
+        response = await self._transport.handle_async_request(self._posts.request(body, headers))
         try:
             text = await _text(response)
         finally:
             await response.aclose()
-        if self._secret:  # an upstream may echo the key; it must not end up in a dead letter
-            text = text.replace(self._secret.encode(), b"***")
+        for secret in self._key.secrets:  # an upstream may echo the key; it must not end up in a dead letter
+            text = text.replace(secret.encode(), MASK.encode())
         return Answer(response.status_code, text, response.headers.get("retry-after"))
 
 

@@ -9,6 +9,7 @@ from redis.exceptions import ResponseError
 from forwarder.feedback import codec
 from forwarder.log import get_logger
 from forwarder.queue import in_flight, stream
+from forwarder.queue.codec import UnreadableBody
 from forwarder.queue.connection import AWAY, BLOCK_MAX_MS, AsyncClient
 from forwarder.queue.in_flight import SUSPICIOUS_AFTER, Claimed
 from forwarder.queue.keys import Keys
@@ -33,6 +34,9 @@ READ_MAX_ENTRIES: Final = 512
 """Also when only small ones were seen: 512 full entries of our own producers would have 128 MiB."""
 CLAIM_ENTRIES: Final = 100
 CLAIM_EVERY_S: Final = 1.0
+LEFT_MAX: Final = 1_000
+"""Entries that a drain holds without being able to read them; then it makes way for one that may be."""
+_LEFT: Final = "left on the queue; a worker of a newer release, or one that has the key, takes it over"
 
 
 class Intake:
@@ -64,6 +68,7 @@ class Intake:
         self._per_batch = CLAIM_ENTRIES
         self._lost_reply = False
         self._claim_at = 0.0
+        self._left = 0
         self._suspect: Batch | None = None
         self._log = get_logger()
 
@@ -138,8 +143,13 @@ class Intake:
         return self._closed(closed)
 
     async def _admitted(self, entry: Entry) -> Load | None:
-        """An entry that can travel; None when it had to be settled into others, or buried."""
+        """An entry that can travel; None when it had to be settled into others, or buried, or is not for us to read."""
         admitted: Load | Recut
+        try:
+            entry = stream.opened(self._client, entry)
+        except UnreadableBody as error:
+            self._leave(entry, error)
+            return None
         if entry.deliveries > self._poison_after:
             admitted = quarantine(entry, self._codec, whole=entry.deliveries > self._poison_after + 1)
         else:
@@ -151,6 +161,14 @@ class Intake:
         pieces, letters = len(admitted.pieces), len(admitted.letters)
         self._log.info("recut", entry=entry.id.decode(), pieces=pieces, letters=letters, reasons=reasons)
         return None
+
+    def _leave(self, entry: Entry, error: UnreadableBody) -> None:
+        """It stays pending in this drain's name, and is nobody's fault: another worker may be able to read it."""
+        if not self._left:  # said once, and not of each
+            self._log.error("entry_not_read", entry=entry.id.decode(), reason=str(error), next=_LEFT)
+        self._left += 1
+        if self._left >= LEFT_MAX:
+            self._session.end("it cannot read what is on the queue")
 
     async def _claimed(self) -> Claimed:
         await self._ready()

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from forwarder.feedback import join
 from forwarder.queue.dead_letters import DeadLetter
@@ -11,6 +12,7 @@ from forwarder.queue.scripts import Step
 from forwarder.queue.settlement import Delivered, PutBack, Settled, Settlement, settle
 from forwarder.queue.stream import Entry
 from workers.outcome import Outcome, Refusal
+from workers.quotes import without_quotes
 from workers.singles import Singles
 
 
@@ -46,11 +48,14 @@ def _settlements(outcome: Outcome) -> Iterator[Settlement | Delivered]:
 def _one_by_one(outcome: Outcome) -> Iterator[Settlement]:
     letters: defaultdict[int, list[DeadLetter]] = defaultdict(list)
     for refusal in outcome.refusals:
-        for index, places, events in outcome.batch.by_load(refusal.piece):
+        loads = list(outcome.batch.by_load(refusal.piece))
+        quotable = [event for _, _, events in loads for event in events]
+        cleaned = replace(refusal, error=without_quotes(refusal.error, quotable))
+        for index, places, events in loads:
             entry = outcome.batch.loads[index].entry
             times = entry.accepted
             letters[index] += [
-                _letter(outcome, refusal, entry, event, times.of(place))
+                _letter(outcome, cleaned, entry, event, times.of(place))
                 for place, event in zip(places, events, strict=True)
             ]
     put_back: defaultdict[int, list[PutBack]] = defaultdict(list)

@@ -1,29 +1,30 @@
 """What `replay` does: ask, run or have it run, show progress, and give an exact account however it ends."""
 
 import contextlib
-import getpass
-import socket
 import time
 from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 import typer
+from msgspec.structs import replace
 
 from forwarder.cli.asking import ask
 from forwarder.cli.boundary import FAILED, say
-from forwarder.cli.context import Queue, open_queue
 from forwarder.cli.interrupts import Interrupts
 from forwarder.cli.output import is_attended, json_out, line
+from forwarder.cli.reach import Direct, Reach, chosen, reached
 from forwarder.cli.replay_bar import replay_bar
-from forwarder.cli.replay_view import as_json_object, report, report_rehearsal
-from forwarder.dead.selection import Selection
+from forwarder.cli.replay_view import report, report_rehearsal
+from forwarder.dead.filters import Filters
 from forwarder.errors import ForwarderError
-from forwarder.feedback import codec
+from forwarder.feedback import Limits, codec
+from forwarder.operations.operator import Operator
+from forwarder.operations.replay_forms import OneReplay, Replay, ToReplay
+from forwarder.operations.replays import as_replay, begun, desk_of, resumed
+from forwarder.operations.table import CANCEL_REPLAY, PLAN_REPLAY, REPLAY, RESUME_REPLAY, START_REPLAY
 from forwarder.queue.connection import queue_errors
 from forwarder.queue.replays import Record
-from forwarder.replaying.desk import Desk
-from forwarder.replaying.plan import Plan, digest_of, parse_edits
-from forwarder.replaying.rehearsal import Rehearsal
-from forwarder.replaying.rehearsal import rehearse as rehearsing
 from forwarder.replaying.run import Run
 from forwarder.replaying.trace_ids import read_trace_ids
 from forwarder.times import shown_moment
@@ -31,140 +32,137 @@ from forwarder.times import shown_moment
 WAY_ON = "nothing is lost or doubled; the same command goes on"
 SLICE_S = 0.5
 OUTCOME_LOOK_S = 0.2
+_ANY_LENGTH = Limits(trace_id_max_length=65_536)
+"""Where the server knows the limit and we do not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The options of `replay`, as they were typed; see `forwarder.replaying.plan.Plan`."""
+    """The options of `replay`, as they were typed.
 
-    destination: str
-    selection: Selection
-    rate: float | None
-    limit: int | None
-    canary: int
-    max_replays: int | None
-    edits: tuple[str, ...]
-    unset: tuple[str, ...]
+    Attributes:
+        given: all but the file.
+        map_trace_id: the file of trace ids, if any.
+    """
+
+    given: ToReplay
     map_trace_id: str | None
-    to: str
 
-    def plan(self, trace_ids: dict[str, str]) -> Plan:
-        """The plan that they make."""
-        return Plan(
-            self.selection,
-            parse_edits(self.edits, self.unset),
-            trace_ids=digest_of(trace_ids),
-            to="" if self.to == self.destination else self.to,
-            limit=self.limit,
-            rate=self.rate,
-            canary=self.canary,
-            max_replays=self.max_replays,
-        )
+    def read(self, reach: Reach) -> ToReplay:
+        """With the file."""
+        if not self.map_trace_id:
+            return self.given
+        limits = reach.operator.settings.limits if isinstance(reach, Direct) else _ANY_LENGTH
+        return replace(self.given, trace_ids=read_trace_ids(self.map_trace_id, codec(limits)), name=self.map_trace_id)
 
 
-@dataclass(frozen=True, slots=True)
-class _Errand:
-    """What is to be done, checked."""
-
-    desk: Desk
-    plan: Plan
-    trace_ids: dict[str, str]
-
-    def rehearse(self) -> Rehearsal:
-        """Look, and move nothing."""
-        events = codec(self.desk.settings.limits)
-
-        def lookup(wanted: list[str] | tuple[str, ...]) -> list[str | None]:
-            return [self.trace_ids.get(trace_id) for trace_id in wanted]
-
-        return rehearsing(self.desk.client, self.desk.keys, self.plan, events, lookup)  # type: ignore[arg-type]
+def asked_for(filters: Filters, destination: str, **options: Any) -> Asked:  # noqa: ANN401 - the options of the command
+    """The options of `replay` as one object; see `forwarder.operations.replays.ToReplay`."""
+    file, edits = options.pop("map_trace_id"), options.pop("edits")
+    return Asked(msgspec.convert({**chosen(filters, destination), **options, "set": edits}, ToReplay), file)
 
 
 def rehearse(asked: Asked, *, as_json: bool) -> None:
     """Only look; exits with 1 when some letters are no valid event."""
-    with open_queue() as queue:
-        found = _errand(queue, asked).rehearse()
+    with reached() as reach:
+        found = reach.do(PLAN_REPLAY, asked.read(reach))
     if as_json:
-        json_out(found.as_json(asked.rate))
+        json_out(msgspec.to_builtins(found))
     else:
-        report_rehearsal(found, asked.rate)
+        report_rehearsal(found)
     if found.kept:
         raise typer.Exit(FAILED)
 
 
 def replay(asked: Asked, *, background: bool, wait: bool, yes: bool, as_json: bool) -> None:
     """Move letters back onto the queue; exits with 1 when some stay dead, or die again while that is awaited."""
-    with open_queue() as queue:
-        errand, expected = _errand(queue, asked), None
+    with reached() as reach:
+        wanted, expected = asked.read(reach), None
         if is_attended():
-            expected = errand.rehearse().would_move
-            where = f"onto the queue of {asked.to}" if errand.plan.to else "back onto the queue"
-            ask(f"move {expected:,} dead letters of {asked.destination} {where}?", yes=yes or not expected)
-        record = errand.desk.begin(errand.plan, by=whoever(), trace_ids=errand.trace_ids, background=background)
-        _go(queue, errand.desk, record, expected, wait=wait, as_json=as_json)
+            expected = reach.do(PLAN_REPLAY, wanted).would_move
+            other = wanted.to and wanted.to != wanted.destination
+            where = f"onto the queue of {wanted.to}" if other else "back onto the queue"
+            ask(f"move {expected:,} dead letters of {wanted.destination} {where}?", yes=yes or not expected)
+        if isinstance(reach, Direct) and not background:
+            record = begun(reach.operator, wanted, background=False)
+            _run(reach.operator, wanted.destination, record, expected, wait=wait, as_json=as_json)
+            return
+        started = reach.do(START_REPLAY, wanted)
+        _elsewhere(reach, wanted.destination, started, expected, named=background, wait=wait, as_json=as_json)
 
 
 def resume(replay_id: str, destination: str, *, background: bool, as_json: bool) -> None:
     """Go on with a replay."""
-    with open_queue() as queue:
-        desk = _desk(queue, destination)
-        _go(queue, desk, desk.resume(replay_id, background=background), None, wait=False, as_json=as_json)
+    asked = OneReplay(id=replay_id, destination=destination)
+    with reached() as reach:
+        if isinstance(reach, Direct) and not background:
+            record = resumed(reach.operator, asked, background=False)
+            _run(reach.operator, destination, record, None, wait=False, as_json=as_json)
+            return
+        going_on = reach.do(RESUME_REPLAY, asked)
+        _elsewhere(reach, destination, going_on, None, named=background, wait=False, as_json=as_json)
 
 
 def cancel(replay_id: str, destination: str, *, as_json: bool) -> None:
     """End a replay."""
-    with open_queue() as queue:
-        record = _desk(queue, destination).cancel(replay_id, whoever())
+    with reached() as reach:
+        ended = reach.do(CANCEL_REPLAY, OneReplay(id=replay_id, destination=destination))
     if as_json:
-        json_out(as_json_object(record))
+        json_out(msgspec.to_builtins(ended))
     else:
-        line(f"replay {record.id} is {record.state}: {record.moved:,} dead letters moved")
+        line(f"replay {ended.id} is {ended.state}: {ended.moved:,} dead letters moved")
 
 
-def whoever() -> str:
-    """Who sits here."""
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}"
-
-
-def _errand(queue: Queue, asked: Asked) -> _Errand:
-    desk = _desk(queue, asked.destination)
-    events = codec(queue.settings.limits)
-    trace_ids = read_trace_ids(asked.map_trace_id, events) if asked.map_trace_id else {}
-    plan = asked.plan(trace_ids)
-    desk.check(plan)
-    return _Errand(desk, plan, trace_ids)
-
-
-def _desk(queue: Queue, destination: str) -> Desk:
-    queue.settings.upstream(destination)
-    return Desk(queue.client, queue.settings, destination)
-
-
-def _go(queue: Queue, desk: Desk, record: Record, expected: int | None, *, wait: bool, as_json: bool) -> None:
-    """Run a replay that is ours; one in the background is only named."""
-    if record.background and not wait:
+def _elsewhere(
+    reach: Reach, destination: str, begun_one: Replay, expected: int | None, *, named: bool, wait: bool, as_json: bool
+) -> None:
+    """A replay that a worker runs: only named, or followed to its end."""
+    if named and not wait:
         if as_json:
-            json_out(as_json_object(record))
+            json_out(msgspec.to_builtins(begun_one))
         else:
-            line(f"replay {record.id} runs in the background: forwarder replay status {record.id}")
+            line(f"replay {begun_one.id} runs in the background: forwarder replay status {begun_one.id}")
         return
+    asked, now = OneReplay(id=begun_one.id, destination=destination), begun_one
+    try:
+        with replay_bar(expected) as show:
+            while now.active or (wait and now.under_way):
+                time.sleep(OUTCOME_LOOK_S)
+                now = reach.do(REPLAY, asked)
+                show(now)
+    except KeyboardInterrupt:
+        with contextlib.suppress(ForwarderError):
+            now = reach.do(CANCEL_REPLAY, asked) if now.active else now
+        report(now, as_json=as_json)
+        raise KeyboardInterrupt(f"interrupted: {WAY_ON}") from None
+    _account(now, wait=wait, as_json=as_json)
+
+
+def _run(
+    operator: Operator, destination: str, record: Record, expected: int | None, *, wait: bool, as_json: bool
+) -> None:
+    """Run a replay that is ours."""
     if record.seen:
         say(f"going on with replay {record.id}, begun {shown_moment(record.began)}: {record.moved:,} moved so far")
-    followed = _follow(queue, desk, desk.run(record), expected, wait=wait, as_json=as_json)
-    report(followed, as_json=as_json)
-    if followed.kept or followed.state != "done" or (wait and followed.died):
+    followed = _follow(operator, destination, record, expected, wait=wait, as_json=as_json)
+    _account(as_replay(followed), wait=wait, as_json=as_json)
+
+
+def _account(over: Replay, *, wait: bool, as_json: bool) -> None:
+    report(over, as_json=as_json)
+    if over.kept or over.state != "done" or (wait and over.died):
         raise typer.Exit(FAILED)
 
 
-def _follow(queue: Queue, desk: Desk, run: Run, expected: int | None, *, wait: bool, as_json: bool) -> Record:
+def _follow(
+    operator: Operator, destination: str, record: Record, expected: int | None, *, wait: bool, as_json: bool
+) -> Record:
     """Go through it to its end; however that is, say how far it came."""
+    desk = desk_of(operator, destination)
+    run = desk.run(record)
     try:
-        with queue_errors(queue.settings), Interrupts() as interrupts, replay_bar(expected) as show:
-            while run.record.active and not run.record.background:
+        with queue_errors(operator.settings), Interrupts() as interrupts, replay_bar(expected) as show:
+            while run.record.active:
                 with interrupts.held():
                     wait_s = run.turn()
                 show(run.record)
@@ -176,13 +174,13 @@ def _follow(queue: Queue, desk: Desk, run: Run, expected: int | None, *, wait: b
                 show(record)
             return record if run.record.state != "lost" else _lost(record)
     except KeyboardInterrupt:
-        with contextlib.suppress(ForwarderError), queue_errors(queue.settings):
+        with contextlib.suppress(ForwarderError), queue_errors(operator.settings):
             if run.record.active:
                 desk.cancel(run.record.id, "Ctrl-C")
-        report(run.record, as_json=as_json)
+        report(as_replay(run.record), as_json=as_json)
         raise KeyboardInterrupt(f"interrupted: {WAY_ON}") from None
     except ForwarderError as error:
-        report(run.record, as_json=as_json)
+        report(as_replay(run.record), as_json=as_json)
         raise ForwarderError(f"{error}\n{WAY_ON}") from None
 
 

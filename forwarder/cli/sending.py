@@ -14,13 +14,14 @@ import msgspec
 import typer
 
 from forwarder.cli.boundary import FAILED, say
-from forwarder.cli.context import Queue, open_queue
 from forwarder.cli.interrupts import Interrupts
 from forwarder.cli.output import json_out, line
 from forwarder.cli.progress import progress
+from forwarder.cli.reach import open_queue
 from forwarder.cli.refused import RefusedFile
 from forwarder.errors import ForwarderError, QueueUnavailable, UsageError
 from forwarder.feedback import Members, codec
+from forwarder.operations.operator import Operator
 from forwarder.parts import UNDECODABLE
 from forwarder.queue.connection import queue_errors
 from forwarder.queue.keys import Keys
@@ -86,7 +87,7 @@ class _Sending:
         refused: where the refused go.
     """
 
-    def __init__(self, queue: Queue, order: Order, stream: BufferedReader) -> None:
+    def __init__(self, queue: Operator, order: Order, stream: BufferedReader) -> None:
         self._queue = queue
         self._order = order
         self._keys = queue.keys(order.destination)
@@ -145,7 +146,7 @@ class _Sending:
         return ForwarderError(f"{error}\n{way_on}goes on")
 
 
-def _append(queue: Queue, keys: Keys, members: Members, source: str) -> str:
+def _append(queue: Operator, keys: Keys, members: Members, source: str) -> str:
     """Append one entry; the client repeats the step after a lost reply, under the same chunk id."""
     step = append(
         keys,

@@ -29,19 +29,46 @@ class LetterPage:
     next: str | None
 
 
-def selected(client: Client, keys: Keys, selection: Selection, newest: str | None) -> Iterator[DeadLetter]:
-    """The letters of a selection, oldest first, none newer than the id `newest`; None stands for an empty stream."""
+@dataclass(slots=True)
+class Bound:
+    """How far a look may go.
+
+    Attributes:
+        most: letters that it may cost; 0 for all.
+        reached: whether there were more.
+    """
+
+    most: int = 0
+    reached: bool = False
+
+
+def selected(
+    client: Client, keys: Keys, selection: Selection, newest: str | None, bound: Bound | None = None
+) -> Iterator[DeadLetter]:
+    """The letters of a selection, oldest first.
+
+    Args:
+        client: of the queue.
+        keys: the partition.
+        selection: which letters.
+        newest: none newer than this id; None stands for an empty stream.
+        bound: of the look, and told when it was reached.
+    """
     if newest is None:
         return
+    bound = bound or Bound()
     until = min(selection.until or newest, newest, key=place)
-    for letter in dead_letters.scan(client, keys, after=selection.after, until=until):
+    for looked_at, letter in enumerate(dead_letters.scan(client, keys, after=selection.after, until=until)):
+        if bound.most and looked_at == bound.most:
+            bound.reached = True
+            return
         if selection.matches(letter):
             yield letter
 
 
-def selected_now(client: Client, keys: Keys, selection: Selection) -> Iterator[DeadLetter]:
-    """The letters of a selection that are dead at this moment, oldest first."""
-    return selected(client, keys, selection, dead_letters.last_id(client, keys))
+def selected_now(client: Client, keys: Keys, selection: Selection, bound: Bound | None = None) -> Iterator[DeadLetter]:
+    """The letters of a selection that are dead at this moment, oldest first; `bound` as of `selected`."""
+    return selected(client, keys, selection, dead_letters.last_id(client, keys), bound)
 
 
 def in_pages(letters: Iterable[DeadLetter]) -> Iterator[list[DeadLetter]]:

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from forwarder.answers import JSON, Refused, Reply, error_reply, refuse, success_reply
+from forwarder.console.mount import Mounted, is_for_operators
 from forwarder.errors import ForwarderError, InvalidFeedback
 from forwarder.extras import require
 from forwarder.feedback import Members, codec
@@ -22,7 +23,7 @@ from forwarder.ingest.cors import Cors
 from forwarder.ingest.errors import request_id, unavailable, wrong
 from forwarder.ingest.group_commit import GroupCommit
 from forwarder.ingest.resources import Resources
-from forwarder.ingest.routes import Handler, Routes
+from forwarder.ingest.routes import FEEDBACK, Handler, Routes
 from forwarder.log import get_logger
 from forwarder.settings import Settings
 
@@ -46,14 +47,30 @@ class Ingest:
         self._status = int(settings.ingest_status)
         self._log = get_logger()
         self._door: Door[GroupCommit]
+        self._console = Mounted(settings)
         self._routes: Routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or the life of the server."""
         if scope["type"] == "http":
-            await self._serve(scope, receive, send)
+            path = scope["path"]
+            if path in FEEDBACK or not is_for_operators(path):
+                await self._serve(scope, receive, send)
+            else:
+                await self._operate(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
+
+    def stop(self) -> None:
+        """The server stops: answers without an end are to come to one."""
+        self._console.stop()
+
+    async def _operate(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = await self._console.refusal(scope["path"])
+        if refusal is not None:
+            await _send(self._traced(refusal, dict(scope["headers"])), {}, send)
+        else:
+            await self._console.serve(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -63,6 +80,7 @@ class Ingest:
         self._routes = Routes(self._settings, self._cors, take, resources.probes)
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        await self._console.close()
         await resources.close()
         if end is not None:
             await asyncio.to_thread(end)

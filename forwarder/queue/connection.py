@@ -8,7 +8,8 @@ carry a chunk id, and the other steps can be done twice. Drains do not: a lost r
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+from urllib.parse import unquote, urlsplit
 
 import redis
 import redis.asyncio
@@ -28,10 +29,13 @@ from redis.retry import Retry
 
 from forwarder.errors import QueueFull, QueueUnavailable
 from forwarder.paths import DataDir
+from forwarder.queue.codec import PLAIN, attach
+from forwarder.queue.forms import codec_for
 from forwarder.settings import Settings
 
 Client = redis.Redis
 AsyncClient = redis.asyncio.Redis
+AnyClient = TypeVar("AnyClient", Client, AsyncClient)
 
 BLOCK_MAX_MS: Final = 1_000
 """Longest blocking read; well under any read timeout, which would otherwise break it off."""
@@ -72,7 +76,7 @@ def connect(settings: Settings, url: str | None = None, *, retries: int = _RETRI
     pool = redis.BlockingConnectionPool.from_url(
         url, retry=Retry(backoff, retries), timeout=settings.redis_timeout_s, **_common(settings)
     )
-    return redis.Redis(connection_pool=pool)
+    return _with_codec(redis.Redis(connection_pool=pool), settings)
 
 
 def connect_async(settings: Settings, url: str | None = None) -> AsyncClient:
@@ -95,11 +99,18 @@ def connect_async(settings: Settings, url: str | None = None) -> AsyncClient:
     )
     client = redis.asyncio.Redis(connection_pool=pool)
     client.set_response_callback("XREADGROUP", _as_it_came)  # a dict per entry costs too much
-    return client
+    return _with_codec(client, settings)
 
 
 def _as_it_came(response: Any, **_options: Any) -> Any:  # noqa: ANN401 - a reply
     return response
+
+
+def _with_codec(client: AnyClient, settings: Settings) -> AnyClient:
+    codec = codec_for(settings)
+    if codec is not PLAIN:
+        attach(client, codec)
+    return client
 
 
 def _common(settings: Settings) -> dict[str, Any]:
@@ -121,14 +132,24 @@ def queue_errors(settings: Settings) -> Iterator[None]:
         raise QueueFull(
             f"Redis at {shown(settings)} has no memory left (maxmemory): nothing was stored; let the backlog drain"
         ) from None
-    except (AuthenticationError, NoPermissionError) as error:
+    except AuthenticationError as error:
         raise QueueUnavailable(
             f"Redis at {shown(settings)} refuses us: {error}; check the user in FORWARDER_REDIS_URL"
         ) from None
     except AWAY as error:
         raise QueueUnavailable(_away(settings, error)) from None
-    except (ResponseError, RedisError) as error:
+    except RedisError as error:
+        if is_denied(error):
+            raise QueueUnavailable(
+                f"Redis at {shown(settings)} lets this user not do that: {error}; `forwarder doctor` names the rights "
+                "that are missing, deploy/redis/users.acl has them all"
+            ) from None
         raise QueueUnavailable(f"Redis at {shown(settings)} cannot do that: {error}") from None
+
+
+def is_denied(error: Exception) -> bool:
+    """Whether the user lacks a right; within a script Redis says so in the script's error."""
+    return isinstance(error, NoPermissionError) or (isinstance(error, ResponseError) and "ACL failure" in str(error))
 
 
 def _away(settings: Settings, error: Exception) -> str:
@@ -151,3 +172,8 @@ def masked(url: str) -> str:
     scheme, _, rest = url.partition("://")
     login, at, host = rest.rpartition("@")
     return f"{scheme}://{login.partition(':')[0]}:***@{host}" if at and ":" in login else url
+
+
+def user_of(url: str) -> str:
+    """As whom a URL logs in."""
+    return unquote(urlsplit(url).username or "") or "default"

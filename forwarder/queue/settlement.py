@@ -98,13 +98,16 @@ def settle(
     args += [_places(columns, replays), b",".join(columns.ids)]
     for name, increment in tally.items():
         args += [name, increment]
+    bodies: list[int] = []
     for index, letter in letters:
+        bodies.append(len(args) + 1)
         args += [index, *letter.values()]
     for index, one, piece in pieces:
         members, times = piece.members, piece.accepted
+        bodies.append(len(args) + 2)
         args += [index, members.count, b"[" + members.joined + b"]", times.at_ms, times.ats, *_kept(one)]
     step_keys = [keys.events, keys.ledger, keys.dead, keys.batches, *(keys.replay(replay) for replay in replays)]
-    return Step("settle", step_keys, args, lambda reply: Settled(*reply))
+    return Step("settle", step_keys, args, lambda reply: Settled(*reply), bodies)
 
 
 @dataclass(slots=True)

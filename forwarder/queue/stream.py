@@ -4,16 +4,17 @@ import re
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from forwarder.errors import QueueFull
 from forwarder.feedback import Members
 from forwarder.queue.accepted import Accepted, read_accepted
 from forwarder.queue.caps import Caps
+from forwarder.queue.codec import WIRE, UnreadableBody, codec_of
 from forwarder.queue.connection import AsyncClient
 from forwarder.queue.keys import GROUP, Keys
-from forwarder.queue.packing import is_packed, pack, unpack
+from forwarder.queue.packing import HEAD
 from forwarder.queue.scripts import Argument, Step
 
 CHUNK_MAX_EVENTS: Final = 500
@@ -23,6 +24,7 @@ CHUNK_MAX_BYTES: Final = 262_144
 TRACEPARENTS_MAX_BYTES: Final = 32 * 56
 """Of an entry's field `traceparent`: 32 of them, with spaces between."""
 
+_FIRST: Final = (0,)
 _REPLAY_ID = re.compile(rb"[0-9a-f]{12}")
 """It becomes part of a key, and anybody can write it."""
 
@@ -44,7 +46,7 @@ class Entry:
     @property
     def body(self) -> bytes:
         """UTF-8 JSON, one event or an array, unless the producer wrote something else; empty when it wrote none."""
-        return unpack(self.fields.get(b"body", b""))
+        return self.fields.get(b"body", b"")
 
     @property
     def claimed(self) -> int:
@@ -128,7 +130,7 @@ def append(
     """
     body = members.joined if members.count == 1 else b"[" + members.joined + b"]"
     accepted_ms = time.time_ns() // 1_000_000 if at_ms is None else at_ms
-    args: list[Argument] = [pack(body, caps.compression), members.count, accepted_ms, source]
+    args: list[Argument] = [body, members.count, accepted_ms, source]
     args += [caps.backlog_max_events, caps.dedupe_ttl_s, caps.memory_max_percent, int(doubtful)]
     args.append(" ".join(members.traceparents))
 
@@ -145,7 +147,8 @@ def append(
             )
         return reply[1].decode()
 
-    return Step("append", [keys.events, keys.ledger, keys.chunk(chunk_id), keys.memory], args, read)
+    step_keys = [keys.events, keys.ledger, keys.chunk(chunk_id), keys.memory]
+    return Step("append", step_keys, args, read, bodies=_FIRST)
 
 
 def ensure_group(keys: Keys) -> Step[bool]:
@@ -163,7 +166,7 @@ def size_of(raw: Raw) -> int:
     """About how many bytes an entry has when it is unpacked; a packed one may have a whole append's."""
     names, values = raw[1][::2], raw[1][1::2]
     largest = len(values[0]) if names[0] == b"body" else max(map(len, values))
-    return CHUNK_MAX_BYTES if is_packed(values[0]) else largest
+    return CHUNK_MAX_BYTES if values[0].startswith(HEAD) else largest
 
 
 async def read(client: AsyncClient, keys: Keys, consumer: str, count: int, block_ms: int) -> list[Raw]:
@@ -173,6 +176,25 @@ async def read(client: AsyncClient, keys: Keys, consumer: str, count: int, block
         return []
     raws: list[Raw] = reply[0][1] if isinstance(reply, list) else next(iter(reply.values()))
     return raws
+
+
+def opened(client: object, entry: Entry) -> Entry:
+    """An entry whose body is as its producer wrote it; one of version 1 is that already.
+
+    Args:
+        client: which read it, and knows the forms.
+        entry: as it was read.
+
+    Raises:
+        UnreadableBody: it is of a newer version, or its body stands in a form that cannot be read here.
+    """
+    version = entry.fields.get(b"v")
+    if version is None:
+        return entry
+    if _integer(version, WIRE + 1) > WIRE:
+        shown = version[:20].decode("ascii", "replace")
+        raise UnreadableBody(f"it is of version {shown} of the wire format, and this release reads {WIRE} and older")
+    return replace(entry, fields={**entry.fields, b"body": codec_of(client).read(entry.body)})
 
 
 def _integer(digits: bytes | None, default: int) -> int:

@@ -75,7 +75,7 @@ def _judgement(
         if new is None:
             return Flaw(None, "trace_id", "is not in the map of trace ids", letter.body)
         edits = {"trace_id": msgspec.json.encode(new), **edits}
-    body = edited(letter.body, edits, codec)
+    body = edited(plan.body.encode("utf-8", "replace") or letter.body, edits, codec)
     if isinstance(body, Flaw):
         return body
     return letter if body == letter.body else replace(letter, body=body)

@@ -18,13 +18,13 @@ from rich.table import Table
 from forwarder.embedded import EmbeddedServer
 from forwarder.paths import DataDir
 from forwarder.settings import Settings, load_settings
-from tests.benchmarks import floors, producers, replays
+from tests.benchmarks import floors, overview, producers, replays
 from tests.benchmarks.delivery import CASES, FULL, Row, body_of, measured, sink
 from tests.benchmarks.senders import senders
 from tests.benchmarks.serving import serving_table
 
 BATCH = 500
-TABLES = ("validation", "delivery", "producers", "ingest", "replays")
+TABLES = ("validation", "delivery", "producers", "ingest", "replays", "overview")
 
 
 @contextmanager
@@ -110,6 +110,8 @@ def main() -> None:
             console.print(_serving(settings))
     if only in (None, "replays"):
         replays.main()
+    if only in (None, "overview"):
+        overview.main()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 import pytest
 
-from forwarder.dead.groups import grouped, normalised
+from forwarder.dead.groups import grouped
+from forwarder.dead.likeness import normalised
 from forwarder.errors import UsageError
 from forwarder.feedback import Limits, codec
 from forwarder.flaws import Flaw

@@ -109,6 +109,7 @@ for _ = 1, pieces do
     if ARGV[at + 7] ~= '0' then fields[#fields + 1] = 'replays'; fields[#fields + 1] = ARGV[at + 7] end
     if ARGV[at + 8] ~= '0' then fields[#fields + 1] = 'attempts'; fields[#fields + 1] = ARGV[at + 8] end
     fields[#fields + 1] = 'queued'; fields[#fields + 1] = ARGV[at + 9]
+    if string.byte(ARGV[at + 3]) == 0 then fields[#fields + 1] = 'v'; fields[#fields + 1] = 2 end
     if ARGV[at + 10] ~= '' then fields[#fields + 1] = 'replay'; fields[#fields + 1] = ARGV[at + 10] end
     redis.call('XADD', KEYS[1], '*', unpack(fields))
     waiting = waiting + tonumber(ARGV[at + 2])
