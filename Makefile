@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOCK := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install up screenshots test chaos behaviour lint format bench lock audit-deps licences clean
+.PHONY: help install up screenshots test chaos behaviour lint format bench bench-check lock audit-deps licences clean
 
 help: ## list these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -53,7 +53,10 @@ $(VENV)/.bench: $(VENV)/.dev
 	@touch $@
 
 bench: $(VENV)/.bench ## measure us, the floors and others' clients side by side
-	@$(BIN)/python -m tests.benchmarks
+	@$(BIN)/python -m tests.benchmarks $(if $(FULL),--full) $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json)
+
+bench-check: $(VENV)/.dev ## fail when delivery has become dearer than it was noted to be
+	@$(BIN)/python -m tests.benchmarks.check
 
 screenshots: $(VENV)/.dev ## pictures of the console's pages, into FOLDER (screenshots); needs chromium
 	@$(BIN)/python -m tests.browser.screenshots $(or $(FOLDER),screenshots)

@@ -14,7 +14,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from forwarder.allowed import allowed
 from forwarder.console_settings import ConsoleSettings, ConsoleToken, ConsoleUser
-from forwarder.errors import InvalidSettings
+from forwarder.errors import ForwarderError, InvalidSettings
+from forwarder.extras import require
 from forwarder.feedback import Limits
 from forwarder.ingest_settings import IngestKey, IngestSettings
 from forwarder.key_settings import KEY_SETTINGS, SCOPE, KeySettings
@@ -22,6 +23,7 @@ from forwarder.paths import DataDir, default_data_dir
 from forwarder.producer_settings import ProducerSettings
 from forwarder.queue.caps import Caps
 from forwarder.queue.keys import SLOTS
+from forwarder.queue.packing import Compression
 from forwarder.redaction import known_secrets
 from forwarder.renamed import RenamedVariables
 from forwarder.sealing_settings import SealingSettings
@@ -87,6 +89,7 @@ class Settings(Upstream, IngestSettings, ConsoleSettings, ProducerSettings, Seal
     key_prefix: str = Field("feedback:", pattern=r"^[A-Za-z0-9_.:-]*$", description="of every Redis key")
     backlog_max_events: int = Field(10_000_000, ge=1, description="waiting events at which appends are refused")
     memory_max_percent: int = Field(90, ge=1, le=100, description="of Redis's maxmemory at which appends are refused")
+    queue_compression: Compression = Field("none", description="of bodies on the queue; zstd needs the extra zstd")
     dedupe_ttl_s: int = Field(3_600, ge=1, le=2_592_000, description="how long an append can be retried safely")
     trace_id_max_length: int = Field(512, ge=1, le=65_536, description="characters of a trace id")
     event_max_bytes: int = Field(262_144, ge=128, le=10_485_760, description="of one event's JSON")
@@ -138,6 +141,16 @@ class Settings(Upstream, IngestSettings, ConsoleSettings, ProducerSettings, Seal
         if url is not None and (parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment):
             raise ValueError("must be an http:// or https:// URL")
         return url
+
+    @field_validator("queue_compression")
+    @classmethod
+    def _can_compress(cls, compression: Compression) -> Compression:
+        if compression == "zstd":
+            try:
+                require("zstd")
+            except ForwarderError as error:
+                raise ValueError(str(error)) from None
+        return compression
 
     @model_validator(mode="after")
     def _destinations_are_right(self) -> Self:

@@ -48,8 +48,8 @@ class Ingest:
         self._status = int(settings.ingest_status)
         self._log = get_logger()
         self._door: Door[GroupCommit]
-        self._refusals: Refusals
         self._console = Mounted(settings)
+        self._refusals: Refusals
         self._routes: Routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -73,7 +73,9 @@ class Codec:
         return data
 
     def _read_one(self, name: str, data: bytes) -> bytes:
-        for form in self._forms:
+        from forwarder.queue.packing import PACKED  # noqa: PLC0415 - it imports this module
+
+        for form in (*self._forms, PACKED):
             plain = form.read(name, data)
             if plain is not None:
                 return plain

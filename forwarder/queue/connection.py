@@ -47,6 +47,8 @@ _RETRIES: Final = 3
 _BACKOFF_BASE_S: Final = 0.05
 _BACKOFF_CAP_S: Final = 1.0
 _MAX_CONNECTIONS: Final = 32
+_READ_SIZE: Final = 1_048_576
+"""Bytes that an asyncio client takes from its socket at once, if they are there: a drain asks for two million."""
 
 
 def queue_url(settings: Settings) -> str:
@@ -92,9 +94,16 @@ def connect_async(settings: Settings, url: str | None = None) -> AsyncClient:
         url or queue_url(settings),
         retry=AsyncRetry(NoBackoff(), 0),
         timeout=settings.redis_timeout_s,
+        socket_read_size=_READ_SIZE,
         **_common(settings),
     )
-    return _with_codec(redis.asyncio.Redis(connection_pool=pool), settings)
+    client = redis.asyncio.Redis(connection_pool=pool)
+    client.set_response_callback("XREADGROUP", _as_it_came)  # a dict per entry costs too much
+    return _with_codec(client, settings)
+
+
+def _as_it_came(response: Any, **_options: Any) -> Any:  # noqa: ANN401 - a reply
+    return response
 
 
 def _with_codec(client: AnyClient, settings: Settings) -> AnyClient:

@@ -3,6 +3,7 @@
 import re
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from forwarder.queue.caps import Caps
 from forwarder.queue.codec import WIRE, UnreadableBody, codec_of
 from forwarder.queue.connection import AsyncClient
 from forwarder.queue.keys import GROUP, Keys
+from forwarder.queue.packing import HEAD
 from forwarder.queue.scripts import Argument, Step
 
 CHUNK_MAX_EVENTS: Final = 500
@@ -93,6 +95,10 @@ class Entry:
         return _integer(self.fields.get(b"queued"), 0) or _integer(self.id.partition(b"-")[0], 0)
 
 
+Raw = Sequence[Any]
+"""One stream entry as Redis sends it: its id, and the list of its fields' names and values in turn."""
+
+
 def new_chunk_id() -> str:
     """Names one append, so that it can be repeated after a lost reply and is stored once."""
     return secrets.token_hex(12)
@@ -150,13 +156,26 @@ def ensure_group(keys: Keys) -> Step[bool]:
     return Step("group", [keys.events], [GROUP], bool)
 
 
-async def read(client: AsyncClient, keys: Keys, consumer: str, count: int, block_ms: int) -> list[Entry]:
+def entry_of(raw: Raw, deliveries: int = 1) -> Entry:
+    """An entry as it is looked at one by one; of a field that it has twice the last counts."""
+    fields = raw[1]
+    return Entry(raw[0], dict(zip(fields[::2], fields[1::2], strict=True)), deliveries)
+
+
+def size_of(raw: Raw) -> int:
+    """About how many bytes an entry has when it is unpacked; a packed one may have a whole append's."""
+    names, values = raw[1][::2], raw[1][1::2]
+    largest = len(values[0]) if names[0] == b"body" else max(map(len, values))
+    return CHUNK_MAX_BYTES if values[0].startswith(HEAD) else largest
+
+
+async def read(client: AsyncClient, keys: Keys, consumer: str, count: int, block_ms: int) -> list[Raw]:
     """New entries for this drain, at most `count`; waits up to `block_ms` for the first (0: does not wait)."""
     reply: Any = await client.xreadgroup(GROUP, consumer, {keys.events: ">"}, count=count, block=block_ms or None)
     if not reply:
         return []
-    pairs = reply[0][1] if isinstance(reply, list) else next(iter(reply.values()))[0]
-    return [Entry(entry_id, fields) for entry_id, fields in pairs]
+    raws: list[Raw] = reply[0][1] if isinstance(reply, list) else next(iter(reply.values()))
+    return raws
 
 
 def opened(client: object, entry: Entry) -> Entry:
