@@ -21,7 +21,7 @@ FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
 ]
-DESTINATIONS = ("outage", "mend", "canary", "slow", "purge", "xss")
+DESTINATIONS = ("outage", "mend", "edit", "canary", "slow", "purge", "xss")
 """One for each story, so that none meets another's letters."""
 
 OpenTab = Callable[..., Tab]

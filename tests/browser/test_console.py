@@ -11,6 +11,7 @@ from tests.support.site import Site
 from tests.support.tab import Tab
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.timeout(300)
 REFUSE_VALUE = {"kind": "refuse", "field": "value", "equals": -9, "message": "is not a score"}
 REFUSE_TRACE = {"kind": "refuse", "field": "trace_id", "contains": "bad", "message": "is unknown", "status": 422}
 
@@ -164,8 +165,8 @@ def test_a_group_is_found_by_its_link_and_the_link_can_be_shared(site: Site, ope
 
 
 def test_one_letter_is_mended_by_hand_and_delivered(site: Site, tab: Tab) -> None:
-    buried(site, "mend", 1, "edit")
-    tab.go("dead-letters?destination=mend&contains=edit-0")
+    buried(site, "edit", 1, "edit")
+    tab.go("dead-letters?destination=edit&contains=edit-0")
     tab.page.get_by_role("region", name="Letters").get_by_role("link", name="edit-0").click()
     expect(tab.page.locator(".facts")).to_contain_text("is not a score")
     event = tab.page.get_by_label("As it is to be sent")

@@ -14,6 +14,7 @@ from tests.support.site import Site
 from tests.support.tab import PHONE, WIDE
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.timeout(300)
 SERIOUS = ("serious", "critical")
 PAGES = (
     *("login", "", "dead-letters", "LETTER", "replay?reason=rejected&set=value=5", "purge?reason=rejected"),

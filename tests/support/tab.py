@@ -9,7 +9,7 @@ from tests.support.site import PASSWORD, Site
 
 WIDE = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
-SOON_MS = 20_000
+SOON_MS = 60_000
 """For what other processes bring about."""
 
 expect.set_options(timeout=SOON_MS)

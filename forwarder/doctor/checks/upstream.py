@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Final
+from urllib.parse import urlsplit
 
 from forwarder.doctor.facts import Facts
 from forwarder.doctor.finding import Finding, fault, ok, warning
@@ -28,8 +29,8 @@ _REFUSALS: Final = {
 def plaintext(facts: Facts) -> Iterator[Finding]:
     """Do events and keys go in the clear?"""
     for one in facts.upstreams:
-        host = one.url.partition("://")[2].partition("/")[0].rpartition(":")[0] or one.url
-        if one.url.startswith("http://") and not is_loopback(host.strip("[]")):
+        parts = urlsplit(one.url)
+        if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
             yield warning(
                 _check(one),
                 f"{one.url} carries events and key unencrypted",
