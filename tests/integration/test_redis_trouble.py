@@ -319,7 +319,7 @@ def test_a_promise_that_a_full_server_lets_nobody_keep_is_taken_back(start_rig: 
     rig.client(destination="eu").send_many(events(10, "eu"))
     with full(rig):
         os.kill(horse, signal.SIGCONT)
-        assert eventually(lambda: rig.said("sweep_failed") > 1), rig.log.read_text()[-4000:]
+        assert eventually(lambda: rig.said("sweep_missed") > 1), rig.log.read_text()[-4000:]
         assert eventually(lambda: rig.redis.get(Keys("eu").lease(0)) is None, within_s=1), "long before it runs out"
         rig.sandbox.clear_faults()
         assert eventually(lambda: rig.books("eu")["delivered"] == 10, 30), "without RQ, when the first drain has ended"
