@@ -21,12 +21,12 @@ from forwarder.paths import DataDir, default_data_dir
 from forwarder.producer_settings import ProducerSettings
 from forwarder.queue.caps import Caps
 from forwarder.queue.keys import SLOTS
+from forwarder.redis_settings import RedisSettings
 
 PREFIX = "FORWARDER_"
 SCOPE = "{scope}"
 """Stands in a message for what the variables of a destination begin with."""
 DEFAULT_DESTINATION = "default"
-REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 DestinationName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
@@ -93,7 +93,7 @@ class Upstream(BaseModel):
         return self.base_url + self.feedback_path
 
 
-class Settings(Upstream, IngestSettings, ProducerSettings, BaseSettings):
+class Settings(Upstream, RedisSettings, IngestSettings, ProducerSettings, BaseSettings):
     """All settings; the upstream's own are those of the destination `default` and what others inherit."""
 
     model_config = SettingsConfigDict(
@@ -105,9 +105,6 @@ class Settings(Upstream, IngestSettings, ProducerSettings, BaseSettings):
         repr=False,
         description="further destinations, as FORWARDER_DESTINATIONS__NAME__BASE_URL and so on",
     )
-    redis_url: str = Field("embedded", repr=False, description="the queue: embedded, redis://, rediss:// or unix://")
-    control_url: str | None = Field(None, repr=False, description="where RQ lives, when not on the queue's server")
-    redis_timeout_s: float = Field(5, gt=0, le=60, description="for an answer of Redis")
     data_dir: Path = Field(default_factory=default_data_dir, description="files of the queue, the sandbox, the spill")
     key_prefix: str = Field("feedback:", pattern=r"^[A-Za-z0-9_.:-]*$", description="of every Redis key")
     backlog_max_events: int = Field(10_000_000, ge=1, description="waiting events at which appends are refused")
@@ -134,13 +131,6 @@ class Settings(Upstream, IngestSettings, ProducerSettings, BaseSettings):
     sandbox_port: int = Field(8788, ge=0, le=65_535, description="its port; 0 takes a free one")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal")
-
-    @field_validator("redis_url", "control_url")
-    @classmethod
-    def _known_scheme(cls, url: str | None) -> str | None:
-        if url is None or url == "embedded" or urlsplit(url).scheme in REDIS_SCHEMES:
-            return url
-        raise ValueError("must be `embedded` or begin with redis://, rediss:// or unix://")
 
     @field_validator("webhook_url")
     @classmethod

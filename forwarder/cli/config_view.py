@@ -13,7 +13,7 @@ from forwarder.allowed import allowed
 from forwarder.cli.context import destination_variables, settings_in_force
 from forwarder.cli.output import is_terminal, json_out, table_out
 from forwarder.ingest_settings import IngestKey
-from forwarder.queue.connection import masked
+from forwarder.queue.address import masked
 from forwarder.settings import PREFIX, Settings, Upstream
 
 MASK = "********"

@@ -1,13 +1,14 @@
-"""Clients for the queue, from one URL: embedded, redis://, rediss://, unix://.
+"""Clients for the queue, from one URL; `address` says which there are.
 
 redis-py's two constructors retry differently (`Redis()` ten times, `from_url()` never), so retries, timeouts and the
 pool are set here, explicitly, for every client. Producers and operators repeat a command that got no reply: appends
 carry a chunk id, and the other steps can be done twice. Drains do not: a lost reply may have brought entries.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
 from typing import Any, Final
 
 import redis
@@ -28,6 +29,7 @@ from redis.retry import Retry
 
 from forwarder.errors import QueueFull, QueueUnavailable
 from forwarder.paths import DataDir
+from forwarder.queue.address import EMBEDDED, SENTINEL, is_tls, masked, scheme, sentinel_address
 from forwarder.settings import Settings
 
 Client = redis.Redis
@@ -47,7 +49,7 @@ _MAX_CONNECTIONS: Final = 32
 
 def queue_url(settings: Settings) -> str:
     """The URL that redis-py understands; `embedded` becomes the unix socket in the data folder."""
-    if settings.redis_url == "embedded":
+    if settings.redis_url == EMBEDDED:
         return f"unix://{DataDir(settings.data_dir).socket}"
     return settings.redis_url
 
@@ -61,15 +63,16 @@ def connect(settings: Settings, url: str | None = None, *, retries: int = _RETRI
     """A client for threads; connects at its first command.
 
     Args:
-        settings: timeouts, and the queue's URL.
+        settings: timeouts, TLS, and the queue's URL.
         url: another server than the queue's.
         retries: of a command that got no reply.
     """
     url = url or queue_url(settings)
-    backoff = ExponentialWithJitterBackoff(base=_BACKOFF_BASE_S, cap=_BACKOFF_CAP_S)
-    pool = redis.BlockingConnectionPool.from_url(
-        url, retry=Retry(backoff, retries), timeout=settings.redis_timeout_s, **_common(settings)
-    )
+    retry = Retry(ExponentialWithJitterBackoff(base=_BACKOFF_BASE_S, cap=_BACKOFF_CAP_S), retries)
+    options = {"retry": retry, **_common(settings)}
+    if scheme(url) in SENTINEL:
+        return redis.Redis(connection_pool=_sentinel().pool(sentinel_address(url), settings.redis_tls, options))
+    pool = redis.BlockingConnectionPool.from_url(url, **options, **_tls(settings, url))
     return redis.Redis(connection_pool=pool)
 
 
@@ -80,14 +83,26 @@ def connect_async(settings: Settings) -> AsyncClient:
     """
     from redis.asyncio.retry import Retry as AsyncRetry  # noqa: PLC0415 - a producer without asyncio need not pay it
 
-    pool = redis.asyncio.BlockingConnectionPool.from_url(
-        queue_url(settings), retry=AsyncRetry(NoBackoff(), 0), timeout=settings.redis_timeout_s, **_common(settings)
-    )
+    url = queue_url(settings)
+    options = {"retry": AsyncRetry(NoBackoff(), 0), **_common(settings)}
+    if scheme(url) in SENTINEL:
+        async_pool = _sentinel().async_pool(sentinel_address(url), settings.redis_tls, options)
+        return redis.asyncio.Redis(connection_pool=async_pool)
+    pool = redis.asyncio.BlockingConnectionPool.from_url(url, **options, **_tls(settings, url))
     return redis.asyncio.Redis(connection_pool=pool)
+
+
+def _sentinel() -> ModuleType:
+    return import_module("forwarder.queue.sentinel")  # who has one server need not pay it
+
+
+def _tls(settings: Settings, url: str) -> dict[str, Any]:
+    return settings.redis_tls if is_tls(url) else {}
 
 
 def _common(settings: Settings) -> dict[str, Any]:
     return {
+        "timeout": settings.redis_timeout_s,
         "retry_on_error": [RedisConnectionError, RedisTimeoutError, BusyLoadingError],
         "socket_connect_timeout": settings.redis_timeout_s,
         "socket_timeout": settings.redis_timeout_s + BLOCK_MAX_MS / 1000,
@@ -116,22 +131,27 @@ def queue_errors(settings: Settings) -> Iterator[None]:
 
 
 def _away(settings: Settings, error: Exception) -> str:
-    if settings.redis_url == "embedded":
+    if settings.redis_url == EMBEDDED:
         return (
             f"no embedded queue runs in {settings.data_dir}: start it with `forwarder up`, "
             "or set FORWARDER_REDIS_URL to the server that holds the queue"
         )
-    return f"Redis at {shown(settings)} cannot be reached ({error}); is it up, and is FORWARDER_REDIS_URL right?"
+    nameless = is_tls(queue_url(settings)) and settings.redis_tls_cert_file is None
+    return f"Redis at {shown(settings)} cannot be reached ({error}); {_mend(str(error).lower(), nameless=nameless)}"
+
+
+def _mend(error: str, *, nameless: bool) -> str:
+    """What to do about it; a server that wants a certificate of ours often just closes the connection."""
+    if "certificate verify failed" in error and "mismatch" in error:
+        return "its certificate is for another name than FORWARDER_REDIS_URL has"
+    if "certificate verify failed" in error:
+        return "set FORWARDER_REDIS_TLS_CA_FILE to the certificate of who signed its own"
+    if "no master found" in error:
+        return "are its Sentinels up, and is the service in FORWARDER_REDIS_URL the one that they watch?"
+    asks = ", and does it ask for a certificate (FORWARDER_REDIS_TLS_CERT_FILE)" if nameless else ""
+    return f"is it up, and is FORWARDER_REDIS_URL right{asks}?"
 
 
 def shown(settings: Settings) -> str:
     """The queue's URL without its password."""
     return masked(queue_url(settings))
-
-
-def masked(url: str) -> str:
-    """A URL with its password, if any, replaced by stars, wherever redis-py would read it from."""
-    url = re.sub(r"([?&]password=)[^&#]*", r"\1***", url)
-    scheme, _, rest = url.partition("://")
-    login, at, host = rest.rpartition("@")
-    return f"{scheme}://{login.partition(':')[0]}:***@{host}" if at and ":" in login else url
