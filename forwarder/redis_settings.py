@@ -1,11 +1,13 @@
 """The variables that say where Redis is, how to reach it, and what an accepted event has reached there."""
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, Field, FilePath, field_validator, model_validator
 
 from forwarder.queue.address import check, is_tls
+
+Durability = Literal["memory", "aof", "replica"]
 
 _TLS = ("redis_tls_ca_file", "redis_tls_cert_file", "redis_tls_key_file")
 
@@ -23,6 +25,10 @@ class RedisSettings(BaseModel):
     redis_tls_ca_file: FilePath | None = Field(None, description="who may sign its certificate; else the system's")
     redis_tls_cert_file: FilePath | None = Field(None, description="our certificate, for a Redis that asks for one")
     redis_tls_key_file: FilePath | None = Field(None, description="its key, when it is not in the same file")
+
+    durability: Durability = Field(
+        "memory", description="what has an accepted event: Redis's memory, its append-only file too, or a replica too"
+    )
 
     @field_validator("redis_url", "control_url")
     @classmethod

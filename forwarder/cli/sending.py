@@ -23,8 +23,8 @@ from forwarder.errors import ForwarderError, QueueUnavailable, UsageError
 from forwarder.feedback import Members, codec
 from forwarder.parts import UNDECODABLE
 from forwarder.queue.connection import queue_errors
+from forwarder.queue.durable import run_durably
 from forwarder.queue.keys import Keys
-from forwarder.queue.scripts import run
 from forwarder.queue.stream import append, new_chunk_id
 from forwarder.records import Reader, Source, UnreadableInput
 from forwarder.records.source import Format
@@ -154,8 +154,9 @@ def _append(queue: Queue, keys: Keys, members: Members, source: str) -> str:
         source=source,
         caps=queue.settings.caps,
     )
-    with queue_errors(queue.settings):
-        return run(queue.client, step)
+    settings = queue.settings
+    with queue_errors(settings):
+        return run_durably(queue.client, step, settings.durability, settings.redis_timeout_s)
 
 
 @contextmanager

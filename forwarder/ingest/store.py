@@ -12,7 +12,8 @@ from forwarder.ingest.auth import Caller
 from forwarder.log import get_logger
 from forwarder.queue.chunk import Chunk
 from forwarder.queue.connection import AWAY, AsyncClient, queue_errors
-from forwarder.queue.scripts import Step, run_async
+from forwarder.queue.durable import run_durably_async
+from forwarder.queue.scripts import Step
 from forwarder.queue.stream import new_chunk_id
 from forwarder.settings import Settings
 
@@ -67,7 +68,7 @@ class QueueStore:
             async with asyncio.timeout(patience_s):
                 while True:
                     try:
-                        await run_async(self._client, step)
+                        await run_durably_async(self._client, step, self._settings.durability, patience_s)
                     except AWAY:
                         await asyncio.sleep(RETRY_S)
                     else:

@@ -167,6 +167,8 @@ class Desk:
             codec=codec(settings.limits),
             lease_ms=round(settings.lease_ttl_s * 1000),
             backlog_max=settings.backlog_max_events,
+            durability=settings.durability,
+            wait_s=settings.redis_timeout_s,
         )
         return Run(site, record)
 

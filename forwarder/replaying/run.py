@@ -14,10 +14,12 @@ from forwarder.feedback import Codec
 from forwarder.queue import dead_letters, replay_pages, replays
 from forwarder.queue.connection import Client
 from forwarder.queue.dead_letters import PAGE, DeadLetter
+from forwarder.queue.durable import run_durably
 from forwarder.queue.keys import Keys
 from forwarder.queue.replay_pages import Page, Turned
 from forwarder.queue.replays import Record
 from forwarder.queue.scripts import Step, run
+from forwarder.redis_settings import Durability
 from forwarder.replaying.judging import Judged, judged
 from forwarder.replaying.pace import Pace
 from forwarder.replaying.pages import Draft
@@ -40,6 +42,8 @@ class Site:
         codec: says what a valid event is.
         lease_ms: life of a lease that is not kept.
         backlog_max: waiting events at which nothing moves.
+        durability: what a letter has reached elsewhere before it leaves here.
+        wait_s: for that.
     """
 
     client: Client
@@ -48,6 +52,8 @@ class Site:
     codec: Codec
     lease_ms: int
     backlog_max: int
+    durability: Durability
+    wait_s: float
 
     @property
     def elsewhere(self) -> bool:
@@ -183,7 +189,7 @@ class Run:
                 return False
         doubtful = len(before) if before and before != set(page.ids.split(",")) else 0
         step = replay_pages.hand_over(site.target, record, page, backlog_max=site.backlog_max, doubtful=doubtful)
-        self.full = not run(site.client, step)
+        self.full = not run_durably(site.client, step, site.durability, site.wait_s)
         if self.full:
             self.record = replace(record, sending=record.sending or page.ids)
             self.keep()

@@ -90,6 +90,7 @@ def test_only_the_queue_speaks_redis(module: Path) -> None:
 
 def test_nothing_in_the_queue_points_up(module: Path) -> None:
     below = {"forwarder.errors", "forwarder.feedback", "forwarder.flaws", "forwarder.paths", "forwarder.settings"}
+    below |= {"forwarder.redis_settings"}
     if named(module).startswith("forwarder.queue"):
         ours = {name for name in imports(module) if top(name) == "forwarder"}
         assert all(name.startswith(("forwarder.queue", *below)) for name in ours)
