@@ -30,6 +30,7 @@ from redis.retry import Retry
 from forwarder.errors import QueueFull, QueueUnavailable
 from forwarder.paths import DataDir
 from forwarder.queue.address import EMBEDDED, SENTINEL, is_tls, masked, scheme, sentinel_address
+from forwarder.queue.clients import AsyncQueueClient, QueueClient
 from forwarder.settings import Settings
 
 Client = redis.Redis
@@ -71,9 +72,9 @@ def connect(settings: Settings, url: str | None = None, *, retries: int = _RETRI
     retry = Retry(ExponentialWithJitterBackoff(base=_BACKOFF_BASE_S, cap=_BACKOFF_CAP_S), retries)
     options = {"retry": retry, **_common(settings)}
     if scheme(url) in SENTINEL:
-        return redis.Redis(connection_pool=_sentinel().pool(sentinel_address(url), settings.redis_tls, options))
+        return QueueClient(connection_pool=_sentinel().pool(sentinel_address(url), settings.redis_tls, options))
     pool = redis.BlockingConnectionPool.from_url(url, **options, **_tls(settings, url))
-    return redis.Redis(connection_pool=pool)
+    return QueueClient(connection_pool=pool)
 
 
 def connect_async(settings: Settings) -> AsyncClient:
@@ -87,9 +88,9 @@ def connect_async(settings: Settings) -> AsyncClient:
     options = {"retry": AsyncRetry(NoBackoff(), 0), **_common(settings)}
     if scheme(url) in SENTINEL:
         async_pool = _sentinel().async_pool(sentinel_address(url), settings.redis_tls, options)
-        return redis.asyncio.Redis(connection_pool=async_pool)
+        return AsyncQueueClient(connection_pool=async_pool)
     pool = redis.asyncio.BlockingConnectionPool.from_url(url, **options, **_tls(settings, url))
-    return redis.asyncio.Redis(connection_pool=pool)
+    return AsyncQueueClient(connection_pool=pool)
 
 
 def _sentinel() -> ModuleType:
