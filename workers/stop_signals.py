@@ -70,6 +70,29 @@ class StopSignals:
         finally:
             self._breakable = False
 
+    @contextmanager
+    def bounded(self, asked: Callable[[], int]) -> Iterator[None]:
+        """A stretch that is broken off when it takes BREAK_OFF_S and more, and somebody has asked.
+
+        Args:
+            asked: whether somebody has, by a signal or otherwise.
+
+        Raises:
+            StopRequested: it was broken off.
+        """
+
+        def look(_signum: int, _frame: FrameType | None) -> None:
+            if asked():
+                self.broken_off = True
+                raise StopRequested
+
+        signal.signal(signal.SIGALRM, look)
+        signal.setitimer(signal.ITIMER_REAL, BREAK_OFF_S, BREAK_OFF_S)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
     def break_off_soon(self) -> None:
         """Give what runs now a moment to end by itself."""
         if not self._over:

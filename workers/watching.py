@@ -11,6 +11,7 @@ from rq import Queue
 from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
+from rq.timeouts import BaseDeathPenalty
 from rq.worker import WorkerStatus
 
 from forwarder.queue.connection import AWAY
@@ -22,6 +23,16 @@ MARGIN_S: Final = 60.0
 """What a job gets beyond its timeout, by which it ends itself."""
 LOOK_S: Final = 0.05
 """Between two looks at a running horse."""
+
+
+class _NoAlarm(BaseDeathPenalty):
+    """RQ's limit of its wait for a horse that has ended already; the alarm is ours meanwhile."""
+
+    def setup_death_penalty(self) -> None:
+        """Nothing is limited."""
+
+    def cancel_death_penalty(self) -> None:
+        """Nothing was."""
 
 
 class WatchingWorker(SteadyWorker):
@@ -81,9 +92,12 @@ class WatchingWorker(SteadyWorker):
         timeout_s = job.timeout or self.queue_class.DEFAULT_TIMEOUT
         longest_s = timeout_s + MARGIN_S if timeout_s > 0 else math.inf
         self._ended = self._watch(longest_s, lambda: self.maintain_heartbeats(job, execution))
+        alarm, self.death_penalty_class = self.death_penalty_class, _NoAlarm
         try:
-            super().monitor_work_horse(job, queue, execution)
+            with self._signals.bounded(lambda: self._asked):
+                super().monitor_work_horse(job, queue, execution)
         finally:
+            self.death_penalty_class = alarm
             self._unwatch()
 
     def wait_for_horse(self) -> tuple[int | None, int | None, struct_rusage | None]:

@@ -102,7 +102,10 @@ class Appender:
             raise
         self._learn(handed)
         if self._put_down(flight, handed) and self._spill is not None:
-            self._spill.done(handed.stored)
+            try:
+                self._spill.done(handed.stored)
+            finally:
+                self._landed()
         return True
 
     def _take(self) -> Flight | None:
@@ -124,11 +127,12 @@ class Appender:
             return desk.flight
 
     def _put_down(self, flight: Flight, handed: Handed) -> bool:
-        """Book an append; whether the spill file has, or may have, a copy of what was stored."""
+        """Book an append; whether the spill file has, or may have, a copy of what was stored, which is to go next."""
         desk = self._desk
+        leaves_copy = flight.copying and bool(handed.stored)
         back = [chunk.doubted(flight.sent_ms, self._caps) for chunk in handed.unanswered] + list(handed.refused)
         with desk.lock:
-            desk.flight = None
+            desk.flight = Flight((), time.monotonic(), now_ms()) if leaves_copy else None
             if not flight.told:
                 desk.tally.appended += count(handed.stored)
                 desk.tally.spilled += count(back) if flight.copied else 0
@@ -137,7 +141,13 @@ class Appender:
                 desk.spilled(back)
             elif back:
                 desk.put_back(back)
-        return flight.copying and bool(handed.stored)
+        return leaves_copy
+
+    def _landed(self) -> None:
+        """Nothing is under way any more."""
+        with self._desk.lock:
+            self._desk.flight = None
+            self._desk.changed.notify_all()
 
     def _resend(self) -> bool:
         """Append a little of what lies in the spill file; whether there was something."""
@@ -158,8 +168,7 @@ class Appender:
             self._warn(str(error))
             handed = Handed()
         finally:
-            with desk.lock:
-                desk.flight = None
+            self._landed()
         if handed != Handed():
             self._learn(handed)
         if handed.stored or handed.refusal or handed.away:

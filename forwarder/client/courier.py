@@ -122,8 +122,7 @@ class Courier:
     @property
     def has_pending(self) -> bool:
         """Whether there is anything left to do in this process: events, or drops that nobody has been told of."""
-        desk = self._desk
-        return self._pid == os.getpid() and (desk.pending > 0 or desk.left_behind or self.drops.has_untold)
+        return self._pid == os.getpid() and (self._desk.pending > 0 or not self._is_done())
 
     def finish(self, timeout_s: float) -> FlushResult:
         """As `flush`; what is left then goes to the disk, and what the disk does not take is dropped."""
@@ -137,8 +136,13 @@ class Courier:
         return told
 
     def _is_done(self) -> bool:
-        """Whether nothing is left that only Redis can take."""
-        return not (self._desk.left_behind or self.drops.has_untold or self._appender.has_reports)
+        """Whether nothing is left that only Redis can take, and nothing is on its way to it.
+
+        What is on its way is on the disk as well, but under a claim: a process that ended now would leave it there for
+        a while, though Redis is well.
+        """
+        desk = self._desk
+        return not (desk.flight or desk.left_behind or self.drops.has_untold or self._appender.has_reports)
 
     def close(self, timeout_s: float) -> FlushResult:
         """As `finish`; takes nothing more, and ends the threads."""

@@ -32,7 +32,7 @@ Bell = SimpleQueue[None]
 
 @dataclass(slots=True)
 class Flight:
-    """What the appender waits for: an append, or, without chunks, another answer of Redis.
+    """What the appender waits for: an append, or, without chunks, another answer of Redis or of the disk.
 
     Attributes:
         chunks: on their way.

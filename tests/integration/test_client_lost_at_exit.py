@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from forwarder.spill.file import spill_file
 from tests.integration.conftest import StartRig
 from tests.support.programs import HOLDS, kill_a_producer, queued, run_program, sent, started_program, wait_for
 from tests.support.rig import Rig
@@ -214,6 +215,24 @@ def test_redis_away_for_the_whole_life_of_a_process(rig: Rig) -> None:
         assert eventually(lambda: rig.books()["accepted"] >= 10_000)
     assert sorted(queued(rig)) == sent("a", count=10_000)
     assert rig.books()["ambiguous"] == 0
+
+
+@pytest.mark.parametrize("end", ["", "os._exit(0)"], ids=["end", "os._exit"])
+def test_a_process_that_ends_while_redis_is_slow_waits_for_its_answer(start_rig: StartRig, end: str) -> None:
+    """What is on its way is on the disk as well by then, and would wait there for the next process."""
+    rig = start_rig(**HOLDS, FORWARDER_CLIENT_EXIT_S="30", FORWARDER_REDIS_TIMEOUT_S="30")
+    spill = spill_file(rig.settings)
+    assert spill
+    with rig.frozen_server():
+        code = f"client = FeedbackClient()\nsay('up')\nsend(client, 'a', {COUNT})\n{end}"
+        with started_program(rig, code) as program:
+            wait_for(program, "up")
+            assert eventually(lambda: spill.count().events == COUNT)
+            os.kill(rig.server.pid, signal.SIGCONT)
+            assert program.wait(30) == 0
+    assert sorted(queued(rig)) == sent("a", count=COUNT)
+    assert spill.count().events == 0
+    spill.close()
 
 
 def test_gunicorn_with_preload_recycled_workers_and_an_outage(start_rig: StartRig) -> None:

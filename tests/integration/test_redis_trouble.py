@@ -325,6 +325,21 @@ def test_a_promise_that_a_full_server_lets_nobody_keep_is_taken_back(start_rig: 
         assert eventually(lambda: rig.books("eu")["delivered"] == 10, 30), "without RQ, when the first drain has ended"
 
 
+def test_a_worker_that_books_its_horses_end_on_a_frozen_server_ends_with_its_supervisor(start_rig: StartRig) -> None:
+    rig = start_rig(FORWARDER_DRAIN_IDLE_S="60")
+    supervisor = rig.start_supervisor("-n", "1")
+    rig.client().send_many(events(10))
+    rig.assert_everything_arrived(10)
+    (worker,) = rig.children(supervisor.pid)
+    (horse,) = rig.children(worker)
+    with rig.frozen_server():
+        rig.kill(horse)
+        assert eventually(lambda: not rig.children(worker)), "it has seen that, and tells RQ"
+        supervisor.kill()
+        assert eventually(lambda: not Path(f"/proc/{worker}").exists(), within_s=8), "Redis may take 6 s for an answer"
+    supervisor.wait()
+
+
 # What RQ loses, and chokes on
 
 
