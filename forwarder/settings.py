@@ -5,6 +5,7 @@ printed, logged or stored.
 """
 
 import re
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ from forwarder.ingest_settings import IngestKey, IngestSettings
 from forwarder.paths import DataDir, default_data_dir
 from forwarder.producer_settings import ProducerSettings
 from forwarder.queue.caps import Caps
-from forwarder.queue.keys import SLOTS
+from forwarder.queue.keys import PARTITIONS, SLOTS
 from forwarder.redis_settings import RedisSettings
 
 PREFIX = "FORWARDER_"
@@ -54,6 +55,7 @@ class Upstream(BaseModel):
     retry_base_ms: int = Field(500, ge=1, le=600_000, description="backoff before the second try; doubles each time")
     retry_max_ms: int = Field(60_000, ge=1, le=3_600_000, description="longest backoff")
     retry_after_max_s: float = Field(300, ge=0, le=86_400, description="longest Retry-After that is honoured")
+    partitions: int = Field(1, ge=1, le=PARTITIONS, description="streams over which events are spread")
     pause_min_s: float = Field(1, gt=0, le=86_400, description="first pause of a destination that fails; doubles")
     pause_max_s: float = Field(60, gt=0, le=86_400, description="longest pause before the next probe")
 
@@ -164,7 +166,16 @@ class Settings(Upstream, RedisSettings, IngestSettings, ProducerSettings, BaseSe
     @property
     def caps(self) -> Caps:
         """What appends are bound by."""
-        return Caps(self.backlog_max_events, self.memory_max_percent, self.dedupe_ttl_s)
+        return Caps(self.backlog_max_events, self.memory_max_percent, self.dedupe_ttl_s, self.partition_counts)
+
+    @cached_property
+    def partition_counts(self) -> dict[str, int]:
+        """Partitions by destination."""
+        return {name: self.upstream(name).partitions for name in self.destination_names}
+
+    def partitions_of(self, destination: str) -> int:
+        """Partitions of a destination; 1 for what is not configured any more."""
+        return self.partition_counts.get(destination, 1)
 
     @property
     def spill_file(self) -> Path | None:

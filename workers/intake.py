@@ -145,7 +145,8 @@ class Intake:
 
     async def _read(self) -> list[Entry]:
         await self._ready()
-        wait_ms = max(0, round(min(self._coalescer.wait_ms(_now_ms()), BLOCK_MAX_MS)))
+        longest_ms = min(BLOCK_MAX_MS, self._session.idle_s * 1000)
+        wait_ms = max(0, round(min(self._coalescer.wait_ms(_now_ms()), longest_ms)))
         reading = stream.read(self._client, self._keys, self._session.token, self._room, wait_ms)
         try:
             entries = await self._heard(reading)

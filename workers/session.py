@@ -5,8 +5,12 @@ import os
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
+from typing import Final
 
 from workers.stop import HURRY, STOP, worker_pid
+
+QUIET_S: Final = 0.2
+"""Without anything to do, a drain gives way at once to jobs for which no worker is free."""
 
 
 class HandBack(Exception):  # noqa: N818 - not an error: the batch stays pending, and the next drain takes it over
@@ -23,6 +27,7 @@ class Session:
         token: its value, and the consumer's name.
         idle_s: quiet time after which the session ends.
         longest_s: after which it ends anyway.
+        partition: which of the destination's.
         in_flight: batches that have no outcome yet.
         lingers: whether a batch waits for more entries; that may be longer than the quiet time.
         in_doubt: whether something may have been sent that could not be settled.
@@ -37,6 +42,7 @@ class Session:
     token: str
     idle_s: float
     longest_s: float
+    partition: int = 0
     in_flight: int = 0
     lingers: bool = False
     in_doubt: bool = False
@@ -52,6 +58,12 @@ class Session:
     def age_s(self) -> float:
         """Seconds since it began."""
         return time.monotonic() - self._began
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is under way, and nothing was read lately."""
+        at_work = self.in_flight or self.lingers
+        return not at_work and time.monotonic() - self._busy_at > QUIET_S
 
     @property
     def hurried(self) -> bool:

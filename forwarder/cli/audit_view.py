@@ -9,31 +9,50 @@ from forwarder.cli.boundary import FAILED
 from forwarder.cli.context import Queue, open_queue
 from forwarder.cli.output import json_out, line
 from forwarder.queue.audit import SCANS_MAX, DeepAudit, deep_audit
-from forwarder.queue.ledger import Snapshot, snapshot
+from forwarder.queue.keys import Keys
+from forwarder.queue.ledger import Snapshot, snapshot, total
 from forwarder.queue.scripts import run
+
+Audit = tuple[Snapshot, DeepAudit | None]
 
 
 def show(*, deep: bool, as_json: bool) -> None:
-    """Check the books of all destinations; exits with 1 when one does not close."""
+    """Check the books of all partitions of all destinations; exits with 1 when one does not close."""
     with open_queue() as queue:
-        audits = {name: _audit(queue, name, deep=deep) for name in queue.settings.destination_names}
+        audits = {
+            name: {str(keys): _audit(queue, keys, deep=deep) for keys in queue.partitions(name)}
+            for name in queue.settings.destination_names
+        }
     if as_json:
-        json_out({name: _as_json(books, depth) for name, (books, depth) in audits.items()})
+        json_out({name: _all_as_json(list(partitions.values())) for name, partitions in audits.items()})
     else:
-        for name, (books, depth) in audits.items():
-            line(f"{name}:")
-            for text in _lines(books, depth):
-                line(f"  {text}")
-    if not all(_closes(books, depth) for books, depth in audits.values()):
+        for partitions in audits.values():
+            _print(partitions)
+    if not all(_closes(*audit) for partitions in audits.values() for audit in partitions.values()):
         raise typer.Exit(FAILED)
 
 
-def _audit(queue: Queue, destination: str, *, deep: bool) -> tuple[Snapshot, DeepAudit | None]:
-    keys = queue.keys(destination)
+def _print(partitions: dict[str, Audit]) -> None:
+    for name, audit in partitions.items():
+        line(f"{name}:")
+        for text in _lines(*audit):
+            line(f"  {text}")
+
+
+def _audit(queue: Queue, keys: Keys, *, deep: bool) -> Audit:
     if not deep:
         return run(queue.client, snapshot(keys)), None
     depth = deep_audit(queue.client, keys)
     return depth.books, depth
+
+
+def _all_as_json(audits: list[Audit]) -> dict[str, Any]:
+    """A destination: the sums of its partitions, and each of them, when there are several."""
+    if len(audits) == 1:
+        return _as_json(*audits[0])
+    answer = _as_json(total([books for books, _ in audits]), None)
+    apart = [_as_json(*audit) for audit in audits]
+    return {**answer, "closes": all(one["closes"] for one in apart), "partitions": apart}
 
 
 def _closes(books: Snapshot, depth: DeepAudit | None) -> bool:

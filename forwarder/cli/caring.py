@@ -11,7 +11,7 @@ from forwarder.dead.importing import Imported, import_letters
 from forwarder.dead.lines import written
 from forwarder.dead.purging import Purged
 from forwarder.dead.purging import purge as purging
-from forwarder.dead.reading import selected_now
+from forwarder.dead.reading import selected_of_all
 from forwarder.dead.selection import Selection
 from forwarder.errors import ForwarderError, UsageError
 from forwarder.queue.connection import queue_errors
@@ -23,9 +23,9 @@ def export(selection: Selection, destination: str, file: str, *, force: bool) ->
     """JSON lines into a file, which appears when it is complete, or onto standard output."""
     count = 0
     with open_queue() as queue, written_file(file, force=force) as out:
-        keys, secrets = queue.keys(destination), queue.settings.secrets
+        partitions, secrets = queue.partitions(destination), queue.settings.secrets
         with progress("exporting", None, in_bytes=False) as advance:
-            for letter in selected_now(queue.client, keys, selection):
+            for letter in selected_of_all(queue.client, partitions, selection):
                 out.write(written(letter, secrets))
                 count += 1
                 if count % 1_000 == 0:
@@ -56,7 +56,7 @@ def purge(selection: Selection, destination: str, *, everything: bool, yes: bool
     with open_queue() as queue:
         expected = None
         if is_attended():
-            expected = sum(1 for _ in selected_now(queue.client, queue.keys(destination), selection))
+            expected = sum(1 for _ in selected_of_all(queue.client, queue.partitions(destination), selection))
             ask(f"delete {expected:,} dead letters of {destination} for good?", yes=yes or not expected)
         _purge(queue, destination, selection, expected, as_json=as_json)
 
@@ -69,8 +69,9 @@ def _purge(queue: Queue, destination: str, selection: Selection, expected: int |
             queue_errors(queue.settings),
             progress("purged", expected, in_bytes=False) as advance,
         ):
-            for page in purging(queue.client, queue.keys(destination), selection, done=done, guard=interrupts.held):
-                advance(page.purged, page.purged)
+            for keys in queue.partitions(destination):
+                for page in purging(queue.client, keys, selection, done=done, guard=interrupts.held):
+                    advance(page.purged, page.purged)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"interrupted: {_WAY_ON}") from None
     except ForwarderError as error:

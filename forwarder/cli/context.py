@@ -11,6 +11,7 @@ from dotenv import dotenv_values
 from forwarder.cli.boundary import say
 from forwarder.queue.connection import Client, connect, queue_errors
 from forwarder.queue.keys import Keys
+from forwarder.queue.partitions import found
 from forwarder.settings import DEFAULT_DESTINATION, PREFIX, Settings, Upstream, load_settings
 
 _DESTINATIONS = f"{PREFIX}DESTINATIONS"
@@ -30,13 +31,18 @@ class Queue:
     client: Client
 
     def keys(self, destination: str = DEFAULT_DESTINATION) -> Keys:
-        """The keys of a destination.
+        """The keys of a destination, for what is one for all its partitions.
 
         Raises:
             InvalidSettings: it is not configured.
         """
         self.settings.upstream(destination)
         return Keys(destination, prefix=self.settings.key_prefix)
+
+    def partitions(self, destination: str = DEFAULT_DESTINATION) -> list[Keys]:
+        """The keys of all its partitions; raises as above."""
+        self.settings.upstream(destination)
+        return found(self.client, self.settings, destination)
 
 
 def settings_in_force() -> Settings:

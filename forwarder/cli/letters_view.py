@@ -9,7 +9,7 @@ from forwarder.cli.output import clipped, json_array_out, json_out, line, table_
 from forwarder.dead.filters import known_id
 from forwarder.dead.groups import Group, grouped
 from forwarder.dead.lines import exported
-from forwarder.dead.reading import selected_now
+from forwarder.dead.reading import selected_of_all
 from forwarder.dead.selection import Selection, trace_id_of
 from forwarder.errors import ForwarderError
 from forwarder.queue import dead_letters
@@ -22,7 +22,7 @@ _ERRORS_SHOWN = 20
 def show_list(selection: Selection, destination: str, *, limit: int | None, as_json: bool) -> None:
     """The first letters of a selection."""
     with open_queue() as queue:
-        letters = selected_now(queue.client, queue.keys(destination), selection)
+        letters = selected_of_all(queue.client, queue.partitions(destination), selection)
         if as_json:
             json_array_out(letter.as_json() for letter in islice(letters, limit))
             return
@@ -36,7 +36,8 @@ def show_one(letter_id: str, destination: str, *, as_json: bool) -> None:
     """One letter and its event."""
     known_id(letter_id)
     with open_queue() as queue:
-        letter = dead_letters.get(queue.client, queue.keys(destination), letter_id)
+        each = (dead_letters.get(queue.client, keys, letter_id) for keys in queue.partitions(destination))
+        letter = next((one for one in each if one is not None), None)
     if letter is None:
         raise ForwarderError(f"there is no dead letter {letter_id}: it was replayed or purged, or never was")
     if as_json:
@@ -52,7 +53,7 @@ def show_one(letter_id: str, destination: str, *, as_json: bool) -> None:
 def show_stats(selection: Selection, destination: str, *, as_json: bool) -> None:
     """Counts of a selection."""
     with open_queue() as queue:
-        stats = grouped(selected_now(queue.client, queue.keys(destination), selection)).stats()
+        stats = grouped(selected_of_all(queue.client, queue.partitions(destination), selection)).stats()
     if as_json:
         json_out(stats)
         return
@@ -67,7 +68,7 @@ def show_stats(selection: Selection, destination: str, *, as_json: bool) -> None
 def show_groups(selection: Selection, destination: str, *, limit: int | None, as_json: bool) -> None:
     """What letters of a selection died of, the commonest first."""
     with open_queue() as queue:
-        found = grouped(selected_now(queue.client, queue.keys(destination), selection))
+        found = grouped(selected_of_all(queue.client, queue.partitions(destination), selection))
     groups = found.commonest[:limit]
     if as_json:
         json_out([group.as_json() for group in groups])

@@ -12,6 +12,7 @@ from forwarder.cli.replay_bar import replay_bar
 from forwarder.dead.selection import trace_id_of
 from forwarder.queue.replays import Record
 from forwarder.replaying.desk import Desk
+from forwarder.replaying.desks import Desks
 from forwarder.replaying.plan import read_plan
 from forwarder.replaying.rehearsal import Rehearsal
 from forwarder.times import shown_duration, shown_moment
@@ -24,11 +25,11 @@ _OTHERS = ("note", "by", "background", "bound", "cursor", "dead", "seen")
 def show(replay_id: str | None, destination: str, *, watch: bool, as_json: bool) -> None:
     """One replay in full, or the newest in a table."""
     with open_queue() as queue:
-        queue.settings.upstream(destination)
-        desk = Desk(queue.client, queue.settings, destination)
+        desks = Desks.of(queue.client, queue.settings, destination)
         if replay_id is None:
-            _show_all(desk.newest(), as_json=as_json)
+            _show_all(desks.newest(), as_json=as_json)
             return
+        desk = desks.with_replay(replay_id)
         record = _watched(desk, replay_id) if watch else desk.get(replay_id)
     if as_json:
         json_out(as_json_object(record))

@@ -4,9 +4,11 @@ import contextlib
 import getpass
 import socket
 import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import typer
+from msgspec.structs import replace
 
 from forwarder.cli.asking import ask
 from forwarder.cli.boundary import FAILED, say
@@ -21,6 +23,7 @@ from forwarder.feedback import codec
 from forwarder.queue.connection import queue_errors
 from forwarder.queue.replays import Record
 from forwarder.replaying.desk import Desk
+from forwarder.replaying.desks import Desks, added_up
 from forwarder.replaying.plan import Plan, digest_of, parse_edits
 from forwarder.replaying.rehearsal import Rehearsal
 from forwarder.replaying.rehearsal import rehearse as rehearsing
@@ -64,20 +67,46 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class _Errand:
-    """What is to be done, checked."""
+    """What is to be done, checked.
 
-    desk: Desk
+    Attributes:
+        desks: where; a replay for each.
+        plan: for all of them together.
+        trace_ids: the map, when the plan has one.
+    """
+
+    desks: Sequence[Desk]
     plan: Plan
     trace_ids: dict[str, str]
 
-    def rehearse(self) -> Rehearsal:
-        """Look, and move nothing."""
-        events = codec(self.desk.settings.limits)
+    def rehearse(self, *desks: Desk, limit: int | None = None) -> Rehearsal:
+        """Look, and move nothing; at all desks, unless some are named."""
+        first = self.desks[0]
 
-        def lookup(wanted: list[str] | tuple[str, ...]) -> list[str | None]:
+        def lookup(wanted: Sequence[str]) -> list[str | None]:
             return [self.trace_ids.get(trace_id) for trace_id in wanted]
 
-        return rehearsing(self.desk.client, self.desk.keys, self.plan, events, lookup)  # type: ignore[arg-type]
+        partitions = [desk.keys for desk in desks or self.desks]
+        plan = self.plan if limit is None else replace(self.plan, limit=limit)
+        return rehearsing(first.client, partitions, plan, codec(first.settings.limits), lookup)
+
+    def begun(self, background: bool) -> Iterator[tuple[Desk, Record]]:
+        """Begin a replay at one desk after the other; in the background at all of them at once.
+
+        The limit is for all together, and the rate too; each has its canary.
+        """
+        rate, left = self.plan.rate, self.plan.limit
+        if background and rate:
+            rate /= len(self.desks)
+        for desk in self.desks:
+            plan = replace(self.plan, rate=rate, limit=left)
+            may_move = self.rehearse(desk, limit=left).would_move if background and left is not None else 0
+            record = desk.begin(plan, by=whoever(), trace_ids=self.trace_ids, background=background)
+            yield desk, record
+            if left is not None:
+                left -= may_move if background else desk.get(record.id).moved
+                if left <= 0:
+                    return
 
 
 def rehearse(asked: Asked, *, as_json: bool) -> None:
@@ -100,21 +129,39 @@ def replay(asked: Asked, *, background: bool, wait: bool, yes: bool, as_json: bo
             expected = errand.rehearse().would_move
             where = f"onto the queue of {asked.to}" if errand.plan.to else "back onto the queue"
             ask(f"move {expected:,} dead letters of {asked.destination} {where}?", yes=yes or not expected)
-        record = errand.desk.begin(errand.plan, by=whoever(), trace_ids=errand.trace_ids, background=background)
-        _go(queue, errand.desk, record, expected, wait=wait, as_json=as_json)
+        begun: Iterable[tuple[Desk, Record]]
+        if background:
+            begun = list(errand.begun(background=True))
+            if not wait:
+                _name([record for _, record in begun], as_json=as_json)
+                return
+        else:
+            begun = errand.begun(background=False)
+        several = len(errand.desks) > 1
+        done = []
+        for desk, record in begun:
+            done.append(_go(queue, desk, record, None if several else expected, wait=wait, as_json=as_json))
+            if done[-1].state != "done":
+                break
+        _report(done, wait=wait, as_json=as_json)
 
 
 def resume(replay_id: str, destination: str, *, background: bool, as_json: bool) -> None:
     """Go on with a replay."""
     with open_queue() as queue:
-        desk = _desk(queue, destination)
-        _go(queue, desk, desk.resume(replay_id, background=background), None, wait=False, as_json=as_json)
+        desk = Desks.of(queue.client, queue.settings, destination).with_replay(replay_id)
+        record = desk.resume(replay_id, background=background)
+        if record.background:
+            _name([record], as_json=as_json)
+        else:
+            _report([_go(queue, desk, record, None, wait=False, as_json=as_json)], wait=False, as_json=as_json)
 
 
 def cancel(replay_id: str, destination: str, *, as_json: bool) -> None:
     """End a replay."""
     with open_queue() as queue:
-        record = _desk(queue, destination).cancel(replay_id, whoever())
+        desks = Desks.of(queue.client, queue.settings, destination)
+        record = desks.with_replay(replay_id).cancel(replay_id, whoever())
     if as_json:
         json_out(as_json_object(record))
     else:
@@ -131,30 +178,32 @@ def whoever() -> str:
 
 
 def _errand(queue: Queue, asked: Asked) -> _Errand:
-    desk = _desk(queue, asked.destination)
+    desks = Desks.of(queue.client, queue.settings, asked.destination)
     events = codec(queue.settings.limits)
     trace_ids = read_trace_ids(asked.map_trace_id, events) if asked.map_trace_id else {}
     plan = asked.plan(trace_ids)
-    desk.check(plan)
-    return _Errand(desk, plan, trace_ids)
+    desks.each[0].check(plan)
+    return _Errand(desks.busy, plan, trace_ids)
 
 
-def _desk(queue: Queue, destination: str) -> Desk:
-    queue.settings.upstream(destination)
-    return Desk(queue.client, queue.settings, destination)
-
-
-def _go(queue: Queue, desk: Desk, record: Record, expected: int | None, *, wait: bool, as_json: bool) -> None:
-    """Run a replay that is ours; one in the background is only named."""
-    if record.background and not wait:
-        if as_json:
-            json_out(as_json_object(record))
-        else:
-            line(f"replay {record.id} runs in the background: forwarder replay status {record.id}")
+def _name(records: list[Record], *, as_json: bool) -> None:
+    """Replays in the background."""
+    if as_json:
+        json_out(as_json_object(added_up(records)))
         return
+    for record in records:
+        line(f"replay {record.id} runs in the background: forwarder replay status {record.id}")
+
+
+def _go(queue: Queue, desk: Desk, record: Record, expected: int | None, *, wait: bool, as_json: bool) -> Record:
+    """Run a replay that is ours, or follow one in the background."""
     if record.seen:
         say(f"going on with replay {record.id}, begun {shown_moment(record.began)}: {record.moved:,} moved so far")
-    followed = _follow(queue, desk, desk.run(record), expected, wait=wait, as_json=as_json)
+    return _follow(queue, desk, desk.run(record), expected, wait=wait, as_json=as_json)
+
+
+def _report(done: list[Record], *, wait: bool, as_json: bool) -> None:
+    followed = added_up(done)
     report(followed, as_json=as_json)
     if followed.kept or followed.state != "done" or (wait and followed.died):
         raise typer.Exit(FAILED)

@@ -11,7 +11,7 @@ from forwarder.cli.context import Queue, open_queue
 from forwarder.cli.output import console, is_terminal, json_out, line, printable, rich_table, table_out
 from forwarder.queue.flow import Flow, read_flow
 from forwarder.queue.histograms import DELIVER_MS, REQUEST_MS, Histogram, is_bucket
-from forwarder.queue.ledger import SUMS, Snapshot, snapshot
+from forwarder.queue.ledger import SUMS, Snapshot, snapshot, total
 from forwarder.queue.pause import Pause, get_pause
 from forwarder.queue.scripts import run
 from forwarder.times import shown_duration, shown_moment
@@ -141,7 +141,7 @@ def look(queue: Queue, before: list[Status] | None = None) -> list[Status]:
 
 def _look_at(queue: Queue, destination: str, before: Status | None) -> Status:
     keys = queue.keys(destination)
-    books = run(queue.client, snapshot(keys))
+    books = total([run(queue.client, snapshot(one)) for one in queue.partitions(destination)])
     now_ms = time.time_ns() // 1_000_000
     rate = None
     if before is not None:

@@ -13,7 +13,7 @@ from forwarder.queue.connection import AWAY, connect, queue_errors
 from forwarder.queue.durable import run_durably
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import Step
-from forwarder.queue.stream import CHUNK_MAX_BYTES, CHUNK_MAX_EVENTS, append, new_chunk_id
+from forwarder.queue.stream import CHUNK_MAX_BYTES, CHUNK_MAX_EVENTS, append, new_chunk_id, partition_of
 from forwarder.settings import Settings
 
 PAUSES_S: Final = (0.05, 0.1, 0.2, 0.4)
@@ -87,10 +87,11 @@ class Direct:
 
     def _append(self, destination: str, events: list[bytes]) -> int:
         """Append one entry; repeated after a lost reply, and stored once."""
+        chunk_id = new_chunk_id(self._settings.partitions_of(destination))
         step = append(
-            Keys(destination, prefix=self._settings.key_prefix),
+            Keys(destination, partition_of(chunk_id), self._settings.key_prefix),
             join(events),
-            chunk_id=new_chunk_id(),
+            chunk_id=chunk_id,
             source=self._source,
             caps=self._settings.caps,
         )

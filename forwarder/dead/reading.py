@@ -1,6 +1,7 @@
 """Read the letters of a selection: as a stream, or page by page; a million of them never sit in memory."""
 
-from collections.abc import Iterable, Iterator
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,6 +43,12 @@ def selected(client: Client, keys: Keys, selection: Selection, newest: str | Non
 def selected_now(client: Client, keys: Keys, selection: Selection) -> Iterator[DeadLetter]:
     """The letters of a selection that are dead at this moment, oldest first."""
     return selected(client, keys, selection, dead_letters.last_id(client, keys))
+
+
+def selected_of_all(client: Client, partitions: Sequence[Keys], selection: Selection) -> Iterator[DeadLetter]:
+    """The same of several partitions."""
+    apart = [selected_now(client, keys, selection) for keys in partitions]
+    return apart[0] if len(apart) == 1 else heapq.merge(*apart, key=lambda letter: place(letter.id or "0-0"))
 
 
 def in_pages(letters: Iterable[DeadLetter]) -> Iterator[list[DeadLetter]]:

@@ -11,7 +11,8 @@ from forwarder.ingest.errors import RETRY
 from forwarder.ingest.metrics import CONTENT_TYPE, Standing, exposition
 from forwarder.queue.connection import AsyncClient, queue_errors
 from forwarder.queue.keys import Keys
-from forwarder.queue.ledger import snapshot
+from forwarder.queue.ledger import snapshot, total
+from forwarder.queue.partitions import found_async
 from forwarder.queue.pause import read_pause
 from forwarder.queue.scripts import run_async
 from forwarder.settings import Settings
@@ -63,5 +64,6 @@ class Probes:
 
     async def _standing(self, destination: str) -> Standing:
         keys = Keys(destination, prefix=self._settings.key_prefix)
-        books = await run_async(self._client, snapshot(keys))
+        partitions = await found_async(self._client, self._settings, destination)
+        books = total([await run_async(self._client, snapshot(one)) for one in partitions])
         return Standing(books, read_pause(await self._client.hgetall(keys.pause)) is not None)

@@ -44,7 +44,8 @@ class QueueStore:
             QueueUnavailable: Redis did not say in FORWARDER_REDIS_TIMEOUT_S that it has them.
         """
         now_ms = time.time_ns() // 1_000_000
-        chunk = Chunk(caller.destination, new_chunk_id(), members, caller.source, now_ms)
+        chunk_id = new_chunk_id(self._settings.partitions_of(caller.destination))
+        chunk = Chunk(caller.destination, chunk_id, members, caller.source, now_ms)
         await self.append_chunk(chunk, self._settings.redis_timeout_s)
 
     async def append_chunk(self, chunk: Chunk, patience_s: float) -> None:

@@ -34,6 +34,8 @@ GROUP: Final = "forwarder"
 """The consumer group of every events stream."""
 SLOTS: Final = 64
 """Drain slots of a partition, the bound of FORWARDER_MAX_DRAINS."""
+PARTITIONS: Final = 64
+"""Partitions that a destination may have, the bound of FORWARDER_PARTITIONS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,10 @@ class Keys:
     destination: str = "default"
     partition: int = 0
     prefix: str = "feedback:"
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.destination}, partition {self.partition}" if self.partition else self.destination
 
     def _of_partition(self, name: str) -> str:
         return f"{self.prefix}{{{self.destination}.{self.partition}}}:{name}"

@@ -1,0 +1,159 @@
+"""A destination whose events are spread over several streams, each with its drains, dead letters and books."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from forwarder.dead.selection import place
+from forwarder.feedback import Members
+from forwarder.queue import dead_letters
+from forwarder.queue.audit import deep_audit
+from forwarder.queue.chunk import Chunk
+from forwarder.queue.keys import Keys
+from forwarder.queue.ledger import Snapshot, snapshot, total
+from forwarder.queue.partitions import found
+from forwarder.queue.pause import end_pause, set_pause
+from forwarder.queue.scripts import run
+from forwarder.queue.stream import new_chunk_id
+from tests.integration.conftest import StartRig
+from tests.support.ingest import Ingest
+from tests.support.rig import Rig
+from tests.support.waiting import eventually
+
+COUNT = 3
+REFUSE_ALL = {"kind": "status", "status": 400}
+
+
+@pytest.fixture
+def rig(start_rig: StartRig) -> Rig:
+    return start_rig(FORWARDER_PARTITIONS=str(COUNT), FORWARDER_DRAIN_IDLE_S="0.3")
+
+
+def each(count: int = COUNT) -> list[Keys]:
+    return [Keys("default", partition) for partition in range(count)]
+
+
+def run_cli(rig: Rig, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "forwarder.cli", *arguments]
+    return subprocess.run(command, env=rig.environment, cwd=rig.folder, capture_output=True, text=True, check=False)
+
+
+def answer(rig: Rig, *arguments: str) -> Any:  # noqa: ANN401 - any JSON
+    done = run_cli(rig, *arguments, "--json")
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout)
+
+
+def spread(rig: Rig, count: int) -> None:
+    """Events by direct calls, one entry each, until every partition has some."""
+    with rig.client() as client:
+        for number in range(count):
+            client.send(trace_id=f"t-{number}", value=1)
+
+
+def lengths(rig: Rig, count: int = COUNT) -> list[int]:
+    return [int(rig.redis.xlen(keys.events)) for keys in each(count)]
+
+
+def books(rig: Rig) -> Snapshot:
+    return total([run(rig.redis, snapshot(keys)) for keys in found(rig.redis, rig.settings, "default")])
+
+
+def assert_all_arrived(rig: Rig, count: int) -> None:
+    assert eventually(lambda: books(rig)["delivered"] == count, 60), rig.log.read_text()[-4000:]
+    assert rig.sandbox.counts()["distinct_trace_ids"] == count
+    for keys in found(rig.redis, rig.settings, "default"):
+        report = deep_audit(rig.redis, keys)
+        assert report.closes
+        assert all(line.closes for line in report.books.lines)
+
+
+def test_every_producer_spreads_and_one_worker_drains_them_all(rig: Rig) -> None:
+    spread(rig, 60)
+    with rig.client(mode="buffered") as buffered, Ingest(rig) as ingest:
+        for number in range(20):
+            buffered.send(trace_id=f"buffered-{number}", value=1)
+            assert ingest.post({"trace_id": f"ingested-{number}", "value": 1}).status_code == 202
+        buffered.flush(20)
+        metrics = ingest.http.get("/metrics").text
+    (rig.folder / "more.jsonl").write_text('{"trace_id":"sent","value":1}\n')
+    assert run_cli(rig, "send", "more.jsonl").returncode == 0
+    assert all(length > 0 for length in lengths(rig))
+    assert 'forwarder_accepted_total{destination="default"} 100.0' in metrics
+    assert answer(rig, "status")["default"]["pending"] == 101
+    rig.start_worker()
+    assert_all_arrived(rig, 101)
+    partitions = answer(rig, "audit")["default"]["partitions"]
+    assert len(partitions) == COUNT
+    assert all(one["closes"] for one in partitions)
+
+
+def test_what_lies_in_partitions_beyond_a_lower_number_is_drained_and_counted(rig: Rig) -> None:
+    spread(rig, 40)
+    rig.redis.xadd(Keys("default", 5).events, {"body": '{"trace_id":"raw","value":1}'})
+    rig.variables["FORWARDER_PARTITIONS"] = "1"
+    assert [keys.partition for keys in found(rig.redis, rig.settings, "default")] == [0, 1, 2, 5]
+    rig.start_worker()
+    assert_all_arrived(rig, 41)
+
+
+def test_a_pause_holds_all_partitions(rig: Rig) -> None:
+    run(rig.redis, set_pause(rig.keys, "maintenance", None))
+    spread(rig, 30)
+    rig.start_worker()
+    assert eventually(lambda: rig.logged("worker_started"))
+    assert rig.sweep().run(spare=True) == {}
+    assert sum(lengths(rig)) == 30
+    run(rig.redis, end_pause(rig.keys))
+    assert_all_arrived(rig, 30)
+
+
+def test_an_append_that_is_repeated_finds_its_partition_whatever_their_number(rig: Rig) -> None:
+    for _ in range(20):
+        chunk = Chunk("default", new_chunk_id(COUNT), Members(b'{"trace_id":"a","value":1}', 1), "", 1)
+        first = run(rig.redis, chunk.step("feedback:", rig.settings.caps, 2))
+        rig.variables["FORWARDER_PARTITIONS"] = "7"
+        assert run(rig.redis, chunk.step("feedback:", rig.settings.caps, 3)) == first
+    assert sum(lengths(rig, 7)) == 20
+
+
+def bury(rig: Rig, count: int) -> None:
+    """Events that the upstream refuses; afterwards it does not any more."""
+    rig.sandbox.set_faults(REFUSE_ALL)
+    spread(rig, count)
+    worker = rig.start_worker()
+    assert eventually(lambda: books(rig).dead == count, 60), rig.log.read_text()[-4000:]
+    worker.terminate()
+    worker.wait()
+    rig.sandbox.clear_faults()
+
+
+def test_dead_letters_of_all_partitions_are_listed_grouped_replayed_and_purged(rig: Rig) -> None:
+    bury(rig, 30)
+    dead = [dead_letters.count(rig.redis, keys) for keys in each()]
+    assert all(dead)
+    listed = answer(rig, "dead-letters", "list")
+    assert [letter["id"] for letter in listed] == sorted((letter["id"] for letter in listed), key=place)
+    assert len(listed) == 30
+    assert answer(rig, "dead-letters", "show", listed[-1]["id"])["id"] == listed[-1]["id"]
+    assert sum(group["count"] for group in answer(rig, "dead-letters", "groups")) == 30
+    assert answer(rig, "replay", "--dry-run")["would_move"] == 30
+    assert answer(rig, "replay", "--limit", "17")["moved"] == 17
+    replays = answer(rig, "replay", "status")
+    assert sum(replay["moved"] for replay in replays) == 17
+    last = replays[0]["id"]
+    assert answer(rig, "replay", "status", last)["id"] == last
+    assert answer(rig, "dead-letters", "purge", "--all", "--yes")["purged"] == 13
+    rig.start_worker()
+    assert_all_arrived(rig, 17)
+
+
+def test_a_replay_in_the_background_moves_the_letters_of_all_partitions(rig: Rig) -> None:
+    bury(rig, 30)
+    rig.start_worker()
+    done = run_cli(rig, "replay", "--background", "--wait", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert_all_arrived(rig, 30)
