@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, Field, FilePath, field_validator, model_validator
 
-from forwarder.queue.address import check, is_tls
+from forwarder.queue.address import CLUSTER, check, is_tls, scheme
 
 Durability = Literal["memory", "aof", "replica"]
 
@@ -18,7 +18,8 @@ class RedisSettings(BaseModel):
     redis_url: str = Field(
         "embedded",
         repr=False,
-        description="the queue: embedded, redis://, rediss:// (TLS), unix:// or redis+sentinel://hosts/service",
+        description="the queue: embedded, redis://, rediss:// (TLS), unix://, redis+sentinel://hosts/service or "
+        "redis+cluster://hosts",
     )
     control_url: str | None = Field(None, repr=False, description="where RQ lives, when not on the queue's server")
     redis_timeout_s: float = Field(5, gt=0, le=60, description="for an answer of Redis")
@@ -42,6 +43,12 @@ class RedisSettings(BaseModel):
             raise ValueError(f"FORWARDER_{given.upper()} is set, but FORWARDER_REDIS_URL does not begin with rediss")
         if self.redis_tls_key_file and not self.redis_tls_cert_file:
             raise ValueError("FORWARDER_REDIS_TLS_KEY_FILE needs FORWARDER_REDIS_TLS_CERT_FILE, whose key it is")
+        return self
+
+    @model_validator(mode="after")
+    def _rq_has_a_server(self) -> Self:
+        if scheme(self.control_url or self.redis_url) in CLUSTER:
+            raise ValueError("FORWARDER_CONTROL_URL must lead to a server that is no cluster: RQ does not run on one")
         return self
 
     @property

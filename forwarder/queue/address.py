@@ -4,9 +4,10 @@
 |---|---|
 | `redis://user:password@host:6379/0` | one server; `rediss://` by TLS; `unix:///path/to/socket` |
 | `redis+sentinel://user:password@host,other:26379/service/0` | the primary that these Sentinels name |
+| `redis+cluster://user:password@host,other:6379` | a Redis Cluster, of which these are some nodes |
 
 The login of a Sentinel URL is the primary's; theirs is in the query, `?sentinel_username=…&sentinel_password=…`.
-`rediss+sentinel://` reaches both by TLS.
+`rediss+sentinel://` and `rediss+cluster://` reach all of them by TLS.
 """
 
 import re
@@ -17,8 +18,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 EMBEDDED: Final = "embedded"
 ONE_SERVER: Final = ("redis", "rediss", "unix")
 SENTINEL: Final = ("redis+sentinel", "rediss+sentinel")
-SCHEMES: Final = (*ONE_SERVER, *SENTINEL)
+CLUSTER: Final = ("redis+cluster", "rediss+cluster")
+SCHEMES: Final = (*ONE_SERVER, *SENTINEL, *CLUSTER)
 SENTINEL_PORT: Final = 26_379
+PORT: Final = 6_379
 
 Node = tuple[str, int]
 """Host and port."""
@@ -47,6 +50,20 @@ class SentinelAddress:
     tls: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ClusterAddress:
+    """Some nodes, and how to log in to all.
+
+    Attributes:
+        seeds: at least one of them must answer.
+        username, password: of every node.
+    """
+
+    seeds: tuple[Node, ...]
+    username: str | None = None
+    password: str | None = None
+
+
 def scheme(url: str) -> str:
     """What the URL begins with."""
     return url.partition("://")[0]
@@ -67,6 +84,8 @@ def check(url: str) -> str:
         raise ValueError(f"must be `{EMBEDDED}` or begin with {', '.join(f'{one}://' for one in SCHEMES)}")
     if scheme(url) in SENTINEL:
         sentinel_address(url)
+    if scheme(url) in CLUSTER:
+        cluster_address(url)
     return url
 
 
@@ -92,6 +111,19 @@ def sentinel_address(url: str) -> SentinelAddress:
         query.get("sentinel_password"),
         is_tls(url),
     )
+
+
+def cluster_address(url: str) -> ClusterAddress:
+    """What a `redis+cluster://` URL says.
+
+    Raises:
+        ValueError: no host, a port that is none, or a database, of which a cluster has only one.
+    """
+    parts = urlsplit(url)
+    username, password, hosts = _login(parts.netloc)
+    if parts.path not in ("", "/", "/0"):
+        raise ValueError("must name no database: a cluster has only one")
+    return ClusterAddress(nodes(hosts, PORT), username, password)
 
 
 def nodes(hosts: str, default_port: int) -> tuple[Node, ...]:

@@ -4,22 +4,23 @@ from typing import Any, Final
 
 import redis
 import redis.asyncio
+from redis.exceptions import ClusterDownError, ResponseError, TryAgainError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
 
-PASSING: Final = ("UNBLOCKED", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK")
-"""A blocking read on a primary that became a replica; fewer replicas than `min-replicas-to-write`; a cluster without
-the slot, or with its keys on their way to another node."""
+PASSING: Final = (ClusterDownError, TryAgainError)
+"""A cluster, or a replica of it, without what it needs; keys on their way to another node."""
+PASSING_TEXTS: Final = ("UNBLOCKED", "NOREPLICAS")
+"""A blocking read on a primary that became a replica; fewer replicas than `min-replicas-to-write`."""
 
 
 class PassingError(RedisConnectionError):
     """Said during a fail-over or a migration."""
 
 
-def worded(error: ResponseError) -> RedisError:
+def worded(error: Exception) -> Exception:
     """The error, as one that is tried again when it passes."""
-    text = str(error)
-    return PassingError(text) if text.startswith(PASSING) else error
+    passes = isinstance(error, PASSING) or str(error).startswith(PASSING_TEXTS)
+    return PassingError(str(error)) if passes else error
 
 
 class QueueClient(redis.Redis):

@@ -29,7 +29,17 @@ from redis.retry import Retry
 
 from forwarder.errors import QueueFull, QueueUnavailable
 from forwarder.paths import DataDir
-from forwarder.queue.address import EMBEDDED, SENTINEL, is_tls, masked, scheme, sentinel_address
+from forwarder.queue.address import (
+    CLUSTER,
+    EMBEDDED,
+    SENTINEL,
+    Node,
+    cluster_address,
+    is_tls,
+    masked,
+    scheme,
+    sentinel_address,
+)
 from forwarder.queue.clients import AsyncQueueClient, QueueClient
 from forwarder.settings import Settings
 
@@ -73,8 +83,49 @@ def connect(settings: Settings, url: str | None = None, *, retries: int = _RETRI
     options = {"retry": retry, **_common(settings)}
     if scheme(url) in SENTINEL:
         return QueueClient(connection_pool=_sentinel().pool(sentinel_address(url), settings.redis_tls, options))
+    if scheme(url) in CLUSTER:
+        return _cluster(settings, url, retries)
     pool = redis.BlockingConnectionPool.from_url(url, **options, **_tls(settings, url))
     return QueueClient(connection_pool=pool)
+
+
+def _cluster(settings: Settings, url: str, retries: int) -> Client:
+    from forwarder.queue.cluster import ClusterClient  # noqa: PLC0415 - who has one server need not pay it
+
+    address = cluster_address(url)
+
+    def node(at: Node) -> Client:
+        login = {"username": address.username, "password": address.password, "retry": Retry(NoBackoff(), 0)}
+        one = f"{'rediss' if is_tls(url) else 'redis'}://{_host(at)}"
+        return QueueClient(
+            connection_pool=redis.BlockingConnectionPool.from_url(
+                one, **login, **_common(settings), **_tls(settings, url)
+            )
+        )
+
+    pauses_s = [min(_BACKOFF_CAP_S, _BACKOFF_BASE_S * 2**number) for number in range(retries)]
+    return ClusterClient(address.seeds, node, pauses_s)
+
+
+def _cluster_async(settings: Settings, url: str) -> AsyncClient:
+    from redis.asyncio.retry import Retry as AsyncRetry  # noqa: PLC0415
+
+    from forwarder.queue.cluster_async import AsyncClusterClient  # noqa: PLC0415
+
+    address = cluster_address(url)
+
+    def node(at: Node) -> AsyncClient:
+        login = {"username": address.username, "password": address.password, "retry": AsyncRetry(NoBackoff(), 0)}
+        one = f"{'rediss' if is_tls(url) else 'redis'}://{_host(at)}"
+        pool = redis.asyncio.BlockingConnectionPool.from_url(one, **login, **_common(settings), **_tls(settings, url))
+        return AsyncQueueClient(connection_pool=pool)
+
+    return AsyncClusterClient(address.seeds, node)
+
+
+def _host(node: Node) -> str:
+    host, port = node
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def connect_async(settings: Settings) -> AsyncClient:
@@ -89,6 +140,8 @@ def connect_async(settings: Settings) -> AsyncClient:
     if scheme(url) in SENTINEL:
         async_pool = _sentinel().async_pool(sentinel_address(url), settings.redis_tls, options)
         return AsyncQueueClient(connection_pool=async_pool)
+    if scheme(url) in CLUSTER:
+        return _cluster_async(settings, url)
     pool = redis.asyncio.BlockingConnectionPool.from_url(url, **options, **_tls(settings, url))
     return AsyncQueueClient(connection_pool=pool)
 
@@ -110,6 +163,18 @@ def _common(settings: Settings) -> dict[str, Any]:
         "max_connections": _MAX_CONNECTIONS,
         "health_check_interval": 30,
     }
+
+
+def reach(client: Client) -> None:
+    """Connect, if there is no connection yet.
+
+    Raises:
+        RedisError: the server does not answer.
+    """
+    if hasattr(client, "refresh"):  # a cluster: each node has its pool
+        client.ping()
+    else:
+        client.connection_pool.release(client.connection_pool.get_connection())
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 from forwarder.errors import ForwarderError
 from forwarder.queue.chunk import Chunk
-from forwarder.queue.connection import connect, queue_errors
+from forwarder.queue.connection import connect, queue_errors, reach
 from forwarder.queue.drops import count_drops
 from forwarder.queue.durable import run_all_durably
 from forwarder.queue.keys import Keys
@@ -57,8 +57,7 @@ class Handover:
         """Connect, if that is needed; why not, or an empty text."""
         try:
             with queue_errors(self._settings):
-                pool = self._client.connection_pool
-                pool.release(pool.get_connection())
+                reach(self._client)
         except ForwarderError as error:
             return str(error)
         return ""
