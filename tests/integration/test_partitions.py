@@ -10,11 +10,8 @@ import pytest
 from forwarder.dead.selection import place
 from forwarder.feedback import Members
 from forwarder.queue import dead_letters
-from forwarder.queue.audit import deep_audit
 from forwarder.queue.chunk import Chunk
 from forwarder.queue.keys import Keys
-from forwarder.queue.ledger import Snapshot, snapshot, total
-from forwarder.queue.partitions import found
 from forwarder.queue.pause import end_pause, set_pause
 from forwarder.queue.scripts import run
 from forwarder.queue.stream import new_chunk_id
@@ -58,17 +55,10 @@ def lengths(rig: Rig, count: int = COUNT) -> list[int]:
     return [int(rig.redis.xlen(keys.events)) for keys in each(count)]
 
 
-def books(rig: Rig) -> Snapshot:
-    return total([run(rig.redis, snapshot(keys)) for keys in found(rig.redis, rig.settings, "default")])
-
-
 def assert_all_arrived(rig: Rig, count: int) -> None:
-    assert eventually(lambda: books(rig)["delivered"] == count, 60), rig.log.read_text()[-4000:]
+    assert eventually(lambda: rig.books()["delivered"] == count, 60), rig.log.read_text()[-4000:]
     assert rig.sandbox.counts()["distinct_trace_ids"] == count
-    for keys in found(rig.redis, rig.settings, "default"):
-        report = deep_audit(rig.redis, keys)
-        assert report.closes
-        assert all(line.closes for line in report.books.lines)
+    rig.assert_books_close()
 
 
 def test_every_producer_spreads_and_one_worker_drains_them_all(rig: Rig) -> None:
@@ -95,7 +85,7 @@ def test_what_lies_in_partitions_beyond_a_lower_number_is_drained_and_counted(ri
     spread(rig, 40)
     rig.redis.xadd(Keys("default", 5).events, {"body": '{"trace_id":"raw","value":1}'})
     rig.variables["FORWARDER_PARTITIONS"] = "1"
-    assert [keys.partition for keys in found(rig.redis, rig.settings, "default")] == [0, 1, 2, 5]
+    assert [keys.partition for keys in rig.partitions()] == [0, 1, 2, 5]
     rig.start_worker()
     assert_all_arrived(rig, 41)
 
@@ -125,7 +115,7 @@ def bury(rig: Rig, count: int) -> None:
     rig.sandbox.set_faults(REFUSE_ALL)
     spread(rig, count)
     worker = rig.start_worker()
-    assert eventually(lambda: books(rig).dead == count, 60), rig.log.read_text()[-4000:]
+    assert eventually(lambda: rig.books().dead == count, 60), rig.log.read_text()[-4000:]
     worker.terminate()
     worker.wait()
     rig.sandbox.clear_faults()

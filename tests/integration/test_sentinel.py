@@ -15,14 +15,13 @@ from forwarder.settings import load_settings
 from tests.integration.conftest import StartRig
 from tests.support.ingest import Ingest
 from tests.support.sentinels import Watched
-from tests.support.servers import Server, free_port, redis_binary, valkey_binary
+from tests.support.servers import Server, free_port, valkey_binary
 from tests.support.waiting import eventually
 
 
-@pytest.fixture(params=["valkey", "redis"])
-def watched(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watched]:
-    binary = valkey_binary() if request.param == "valkey" else redis_binary()
-    with Watched(binary, tmp_path) as servers:
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Watched]:
+    with Watched(valkey_binary(), tmp_path) as servers:
         yield servers
 
 

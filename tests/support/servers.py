@@ -37,6 +37,11 @@ def redis_binary() -> str:
     return found
 
 
+def oldest_binary() -> str:
+    """Debian's redis-server, the oldest that we support; the embedded server's where there is none."""
+    return redis_binary() if shutil.which("redis-server") or os.environ.get("CI") else valkey_binary()
+
+
 def free_port() -> int:
     """A port of loopback on which nobody listens."""
     with socket.socket() as listening:
