@@ -11,6 +11,7 @@ EXTRAS: Final = {
     "worker": ("rq", "httpx_aiohttp", "uvloop"),
     "sandbox": ("aiohttp",),
     "ingest": ("uvicorn", "httptools", "uvloop", "prometheus_client"),
+    "otel": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
     "zstd": ("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd",),
 }
 """A few modules by which each extra of pyproject.toml can be told."""

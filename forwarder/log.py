@@ -6,11 +6,12 @@ operator may have to look at, error what needs a mend. JSON lines when standard 
 
 import logging
 import sys
-from typing import Any
-
-import structlog
+from typing import TYPE_CHECKING, Any
 
 from forwarder.settings import Settings
+
+if TYPE_CHECKING:
+    import structlog
 
 NOISY = {"rq": logging.WARNING, "rq.worker": logging.WARNING, "httpx": logging.WARNING, "asyncio": logging.WARNING}
 NOISY["uvicorn.error"] = logging.ERROR
@@ -19,6 +20,8 @@ NOISY["uvicorn.error"] = logging.ERROR
 
 def configure_logging(settings: Settings, **context: Any) -> None:  # noqa: ANN401 - any loggable value
     """Set up structlog and the standard library's root logger; `context` is bound to every line."""
+    import structlog  # noqa: PLC0415 - a fifth of the start-up of commands that log nothing
+
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -42,7 +45,9 @@ def configure_logging(settings: Settings, **context: Any) -> None:  # noqa: ANN4
         logging.getLogger(name).setLevel(max(level, root.level))
 
 
-def _formatter(shared: list[structlog.types.Processor], *, as_console: bool) -> logging.Formatter:
+def _formatter(shared: "list[structlog.types.Processor]", *, as_console: bool) -> logging.Formatter:
+    import structlog  # noqa: PLC0415 - as above
+
     renderer: list[structlog.types.Processor] = (
         [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]  # no values of variables
         if as_console
@@ -54,7 +59,9 @@ def _formatter(shared: list[structlog.types.Processor], *, as_console: bool) -> 
     )
 
 
-def get_logger(**context: Any) -> structlog.typing.FilteringBoundLogger:  # noqa: ANN401 - any loggable value
+def get_logger(**context: Any) -> "structlog.typing.FilteringBoundLogger":  # noqa: ANN401 - any loggable value
     """A logger with its context bound."""
+    import structlog  # noqa: PLC0415 - as above
+
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger().bind(**context)
     return logger

@@ -131,6 +131,7 @@ class Settings(Upstream, RedisSettings, IngestSettings, ProducerSettings, BaseSe
     notify_backlog_age_s: float = Field(300, gt=0, description="of the oldest waiting entry, at which it is told")
     sandbox_host: str = Field("127.0.0.1", description="where the sandbox listens")
     sandbox_port: int = Field(8788, ge=0, le=65_535, description="its port; 0 takes a free one")
+    tracing: bool = Field(default=False, description="OpenTelemetry spans, sent where the SDK's OTEL_* variables say")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal")
 

@@ -83,10 +83,11 @@ class Batch:
         """The index of the load that an event belongs to."""
         return bisect_right(self._ends, event_index)
 
-    def by_load(self, piece: "Piece") -> Iterator[tuple[int, list[bytes]]]:
-        """The events of a piece, load by load: the load's index and the events of it."""
+    def by_load(self, piece: "Piece") -> Iterator[tuple[int, list[int], list[bytes]]]:
+        """The events of a piece, load by load: the load's index, the places in its entry from 0, and the events."""
         for index, indices in groupby(piece.indices, key=self.load_of):
-            yield index, [self.events[event_index] for event_index in indices]
+            here, before = list(indices), self._ends[index] - self.loads[index].members.count
+            yield index, [event - before for event in here], [self.events[event] for event in here]
 
     def whole(self) -> "Piece":
         """All of it, as one piece."""

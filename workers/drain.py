@@ -29,6 +29,9 @@ from workers.patience import patiently
 from workers.room import Room
 from workers.session import HandBack, Session
 from workers.sweep import Sweep
+from workers.tracing import BatchSpans, NoSpans, spans
+
+Traced = BatchSpans | NoSpans
 
 BEAT_S = 1.0
 HURRY_SEEN_WITHIN_S = 0.1
@@ -41,19 +44,22 @@ YIELD_AFTER_S = 5.0
 class Drain:
     """One session: the job of one lease."""
 
-    def __init__(self, settings: Settings, session: Session, client: AsyncClient, sender: Sender, sweep: Sweep) -> None:
+    def __init__(
+        self, settings: Settings, session: Session, client: AsyncClient, sender: Sender, sweep: Sweep, *, traced: Traced
+    ) -> None:
         upstream = settings.upstream(session.destination)
         self._settings = settings
         self._session = session
         self._client = client
         self._sweep = sweep
+        self._traced = traced
         self._keys = Keys(session.destination, session.partition, settings.key_prefix)
         self._gate = Gate(client, self._keys, session, upstream)
         self._room = Room(session, lambda: self._gate.share)
         self._journal = Journal(client, self._keys, session)
         self._intake = Intake(client, self._keys, session, settings, gate=self._gate, journal=self._journal)
         self._dispatcher = Dispatcher(
-            upstream, session, poster=sender, gate=self._gate, journal=self._journal, room=self._room
+            upstream, session, poster=traced.posting(sender), gate=self._gate, journal=self._journal, room=self._room
         )
         self._finished = asyncio.Event()
         self._in_flight: set[asyncio.Task[None]] = set()
@@ -80,7 +86,9 @@ class Drain:
     async def _forward(self, batch: Batch) -> None:
         began, settled = time.monotonic(), False
         try:
-            outcome = await self._dispatcher.dispatch(batch)
+            with self._traced.batch(batch) as tell:
+                outcome = await self._dispatcher.dispatch(batch)
+                tell(outcome)
             account(outcome, time.monotonic() - began, time.time_ns() // 1_000_000)
             if outcome.tally or not outcome.undecided:
                 await self._journal.settle(outcome)
@@ -138,18 +146,18 @@ class Drain:
             if ripe and await asyncio.to_thread(self._sweep.jobs_wait):
                 self._session.end("a job waits for a worker")
 
-        await self._every_second(rouse_once, "sweep_failed")
+        await self._every_second(rouse_once, "sweep_missed")
 
-    async def _every_second(self, action: Callable[[], Awaitable[None]], failure: str) -> None:
+    async def _every_second(self, action: Callable[[], Awaitable[None]], missed: str) -> None:
         """Until `run` has finished, by a flag: redis-py may turn a cancellation into an error of its own."""
         while not self._finished.is_set():
             try:
                 await action()
             except RedisError as error:  # it is away, or full: this drain goes on
-                self._log.debug(failure, error=str(error))
+                self._log.debug(missed, error=str(error))
                 self._session.over()
             except Exception:  # without its beat a drain loses its lease and does not notice
-                self._log.exception(failure)
+                self._log.exception("beat_failed", next="it ends")
                 self._session.end("its beat failed")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._finished.wait(), BEAT_S)
@@ -169,7 +177,8 @@ async def drain(settings: Settings, session: Session, sweep: Sweep) -> None:
             log.info("drain_not_needed", reason="another drain holds the lease")
             return
         async with Sender(settings.upstream(session.destination)) as sender:
-            one = Drain(settings, session, client, sender, sweep)
+            traced = spans(settings, session.destination)
+            one = Drain(settings, session, client, sender, sweep, traced=traced)
             beat, rousing = asyncio.create_task(one.beat()), asyncio.create_task(one.rouse())
             log.info("drain_began")
             try:
@@ -181,4 +190,5 @@ async def drain(settings: Settings, session: Session, sweep: Sweep) -> None:
                         client, lease.leave(keys, session.slot, session.token, in_order=not session.in_doubt)
                     )
                 await rousing
+                await traced.close()
                 log.info("drain_ended", reason=session.reason, seconds=round(session.age_s, 1))

@@ -97,9 +97,9 @@ def _book(client: Client, keys: Keys, notice: Notice, problem: str) -> None:
         log.info("notice_posted", attempts=notice.attempts + 1)
     elif now_ms - notice.at > GIVEN_UP_AFTER_MS:
         notices.posted(client, keys, notice)
-        log.error("notice_given_up", problem=problem, attempts=notice.attempts + 1)
+        log.error("notice_given_up", error=problem, attempts=notice.attempts + 1)
     else:
         attempts = notice.attempts + 1
         wait_s = delay_s(attempts, BACKOFF_BASE_MS, BACKOFF_MAX_MS, 1.0)
         notices.put_off(client, keys, replace(notice, attempts=attempts, due=now_ms + round(wait_s * 1000)))
-        log.warning("notice_not_posted", problem=problem, attempts=attempts, again_s=wait_s)
+        log.warning("notice_not_posted", error=problem, attempts=attempts, wait_s=wait_s)

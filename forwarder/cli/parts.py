@@ -47,6 +47,8 @@ def worker(
     """
     require("worker")
     settings = settings_in_force()
+    if settings.tracing:
+        require("otel")
     configure_logging(settings)
     _check_upstreams(settings)
     for url in (None, control_url(settings)):

@@ -33,6 +33,8 @@ def serve(
     from forwarder.ingest.serve import ingest_child, listen_for_ingest  # noqa: PLC0415 - an extra
 
     settings = settings_in_force()
+    if settings.tracing:
+        require("otel")
     configure_logging(settings)
     with listen_for_ingest(settings) as listener:
         warn_if_open(settings)

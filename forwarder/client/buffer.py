@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
-from forwarder.feedback import join
+from forwarder.feedback import Members, join
 from forwarder.queue.chunk import Chunk
 from forwarder.queue.stream import CHUNK_MAX_BYTES, CHUNK_MAX_EVENTS, new_chunk_id
 
 OBJECT_BYTES: Final = 48
 """What Python needs for an event besides its bytes: the object's head (33), its place in a list, rounding."""
+
+PARENTS_MAX: Final = 32
+"""Spans that one chunk names, of those in which its events were handed over."""
 
 
 class Added(Enum):
@@ -34,11 +37,13 @@ class _Open:
         at_ms: when the first came (ms since 1970).
         events: their bytes.
         size: of the joined bytes.
+        traceparents: of those who handed them over, as far as they trace.
     """
 
     at_ms: int
     events: list[bytes] = field(default_factory=list)
     size: int = 0
+    traceparents: tuple[str, ...] = ()
 
 
 class Buffer:
@@ -105,6 +110,13 @@ class Buffer:
             return Added.OPEN
         self._sealed.append((destination, self._open.pop(destination)))
         return Added.SEALED
+
+    def trace(self, destination: str, traceparent: str) -> None:
+        """Who handed over the event that was added last; the chunk that it is in keeps the first few."""
+        last = self._sealed[-1] if self._sealed else None
+        lane = self._open.get(destination) or (last[1] if isinstance(last, tuple) else None)
+        if lane is not None and len(lane.traceparents) < PARENTS_MAX and traceparent not in lane.traceparents:
+            lane.traceparents += (traceparent,)
 
     def age_ms(self) -> float | None:
         """The age of the oldest events that are in no whole chunk; None when there are none.
@@ -179,9 +191,9 @@ class Buffer:
         return dropped
 
     def _chunk(self, destination: str, lane: _Open) -> Chunk:
-        return Chunk(
-            destination, new_chunk_id(self._partitions.get(destination, 1)), join(lane.events), self._source, lane.at_ms
-        )
+        joined, chunk_id = join(lane.events), new_chunk_id(self._partitions.get(destination, 1))
+        members = Members(joined.joined, joined.count, lane.traceparents) if lane.traceparents else joined
+        return Chunk(destination, chunk_id, members, self._source, lane.at_ms)
 
     def _account(self, chunk: Chunk, sign: int) -> None:
         count = chunk.members.count

@@ -89,9 +89,10 @@ class FeedbackClient:
         self.feedback = Feedback(self.send_all)
         self._way: Courier | Direct
         if mode == "direct":
-            self._way = _direct()(self._settings, source=source)
+            self._way = _direct(self._settings)(self._settings, source=source)
         else:
-            self._way = _courier()(self._settings, source=source, overflow=overflow, block_s=block_s, on_drop=on_drop)
+            courier = _courier(self._settings)
+            self._way = courier(self._settings, source=source, overflow=overflow, block_s=block_s, on_drop=on_drop)
             weakref.finalize(self, self._way.retire).atexit = False
 
     def __enter__(self) -> Self:
@@ -218,16 +219,32 @@ class FeedbackClient:
         return destination
 
 
-def _direct() -> "type[Direct]":
+def _direct(settings: "Settings") -> "type[Direct]":
+    if settings.tracing:
+        _require_otel()
+        from forwarder.client.traced import TracedDirect  # noqa: PLC0415 - for those who trace alone
+
+        return TracedDirect
     from forwarder.client.direct import Direct  # noqa: PLC0415 - see above
 
     return Direct
 
 
-def _courier() -> "type[Courier]":
+def _courier(settings: "Settings") -> "type[Courier]":
+    if settings.tracing:
+        _require_otel()
+        from forwarder.client.traced import TracedCourier  # noqa: PLC0415 - for those who trace alone
+
+        return TracedCourier
     from forwarder.client.courier import Courier  # noqa: PLC0415 - see above
 
     return Courier
+
+
+def _require_otel() -> None:
+    from forwarder.extras import require  # noqa: PLC0415 - for those who trace alone
+
+    require("otel")
 
 
 def _check(name: str, given: str, allowed: tuple[str, ...]) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from forwarder import forks
 from forwarder.client.outcome import FlushResult, Tally
-from forwarder.feedback import join
+from forwarder.feedback import Members, join
 from forwarder.queue.connection import AWAY, connect, queue_errors
 from forwarder.queue.durable import run_durably
 from forwarder.queue.keys import Keys
@@ -90,7 +90,7 @@ class Direct:
         chunk_id = new_chunk_id(self._settings.partitions_of(destination))
         step = append(
             Keys(destination, partition_of(chunk_id), self._settings.key_prefix),
-            join(events),
+            self._joined(events),
             chunk_id=chunk_id,
             source=self._source,
             caps=self._settings.caps,
@@ -100,6 +100,9 @@ class Direct:
         with self._lock:
             self._tally.appended += len(events)
         return len(events)
+
+    def _joined(self, events: list[bytes]) -> Members:
+        return join(events)
 
     def _insist(self, step: Step[str]) -> None:
         """Run a step; again, under the same chunk id, when there was no answer and there is time."""

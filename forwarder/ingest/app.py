@@ -4,13 +4,15 @@ Routing is a dictionary, by measurement: on the same server a bare ASGI callable
 Starlette's smallest route 34, Falcon's 30; either would cost more than all that happens here.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
 
 from forwarder.answers import JSON, Refused, Reply, error_reply, refuse, success_reply
 from forwarder.errors import ForwarderError, InvalidFeedback
+from forwarder.extras import require
 from forwarder.feedback import Members, codec
 from forwarder.ids import FeedbackIds
 from forwarder.ingest.asgi import Headers, Receive, Scope, Send
@@ -20,7 +22,7 @@ from forwarder.ingest.cors import Cors
 from forwarder.ingest.errors import request_id, unavailable, wrong
 from forwarder.ingest.group_commit import GroupCommit
 from forwarder.ingest.resources import Resources
-from forwarder.ingest.routes import Routes
+from forwarder.ingest.routes import Handler, Routes
 from forwarder.log import get_logger
 from forwarder.settings import Settings
 
@@ -57,10 +59,13 @@ class Ingest:
         await receive()
         resources = Resources(self._settings)
         self._door = resources.door
-        self._routes = Routes(self._settings, self._cors, self._take, resources.probes)
+        take, end = self._traced_take() if self._settings.tracing else (self._take, None)
+        self._routes = Routes(self._settings, self._cors, take, resources.probes)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await resources.close()
+        if end is not None:
+            await asyncio.to_thread(end)
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,13 +82,26 @@ class Ingest:
             reply = self._traced(error_reply(500, "a defect of the server; it has been logged"), headers, error)
         await _send(reply, self._cors.headers(headers), send)
 
-    async def _take(self, headers: Headers, receive: Receive) -> Reply:
+    async def _take(self, headers: Headers, receive: Receive, parent: str = "") -> Reply:
         """`POST /v1/feedback`: take one event or an array, whole or not at all."""
         lane = self._door.admit(headers)
         body = await self._bodies.read(headers, receive)
         members = self._validated(body)
-        await lane.add(members)
+        await lane.add(Members(members.joined, members.count, (parent,)) if parent else members)
         return success_reply(ACCEPTED, self._ids.take(members.count), self._status)
+
+    def _traced_take(self) -> tuple[Handler, Callable[[], None]]:
+        """The same in a span, whose parent is the caller's; and what is to be called at the end."""
+        require("otel")
+        from forwarder import tracing  # noqa: PLC0415 - an extra
+
+        end, spans = tracing.export("ingest"), tracing.ProducerSpans()
+
+        async def take(headers: Headers, receive: Receive) -> Reply:
+            with spans.handing_over(parent=headers.get(b"traceparent", b"").decode("latin-1")) as parent:
+                return await self._take(headers, receive, parent)
+
+        return take, end
 
     def _validated(self, body: bytes) -> Members:
         try:

@@ -19,16 +19,20 @@ Store = Callable[[Members], Awaitable[None]]
 WAITING_MAX_BYTES: Final = 128 * 1024 * 1024
 """Events in memory while their appends are under way; what comes beyond is refused."""
 
+PARENTS_MAX: Final = 32
+"""Spans that one append names, of those in which its events were handed over."""
+
 
 class _Group:
     """Events that will share one append, and who waits for them."""
 
-    __slots__ = ("bodies", "bytes", "events", "timer", "waiting")
+    __slots__ = ("bodies", "bytes", "events", "timer", "traceparents", "waiting")
 
     def __init__(self, timer: asyncio.TimerHandle) -> None:
         self.timer = timer
         self.bodies: list[bytes] = []
         self.waiting: list[asyncio.Future[None]] = []
+        self.traceparents: tuple[str, ...] = ()
         self.events = 0
         self.bytes = 0
 
@@ -71,6 +75,8 @@ class GroupCommit:
         group.bodies.append(members.joined)
         group.events += members.count
         group.bytes += len(members.joined) + 1  # the comma
+        if members.traceparents:
+            group.traceparents += members.traceparents
         stored = self._loop.create_future()
         group.waiting.append(stored)
         if group.events >= CHUNK_MAX_EVENTS:
@@ -95,7 +101,7 @@ class GroupCommit:
     async def _stored(self, group: _Group) -> None:
         failure: BaseException | None = None
         try:
-            await self._store(Members(b",".join(group.bodies), group.events))
+            await self._store(Members(b",".join(group.bodies), group.events, group.traceparents[:PARENTS_MAX]))
         except ForwarderError as error:
             failure = error
         except BaseException as error:  # a defect, or cancelled: whoever waits must not wait for ever

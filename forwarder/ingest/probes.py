@@ -1,21 +1,25 @@
 """What operators and their machines ask: is the process alive, is the queue ready, how do the books stand."""
 
 import asyncio
+import contextlib
 import time
-from typing import Final
+from collections.abc import Awaitable
+from typing import Final, TypeVar
 
 from forwarder.answers import Reply, error_reply, json_reply
-from forwarder.errors import QueueUnavailable
+from forwarder.errors import ForwarderError, QueueUnavailable
 from forwarder.ingest.asgi import Headers, Receive
 from forwarder.ingest.errors import RETRY
-from forwarder.ingest.metrics import CONTENT_TYPE, Standing, exposition
-from forwarder.queue.connection import AsyncClient, queue_errors
-from forwarder.queue.keys import Keys
-from forwarder.queue.ledger import snapshot, total
+from forwarder.ingest.metrics import CONTENT_TYPE, Scene, exposition
+from forwarder.queue.connection import AWAY, AsyncClient, connect_async, control_url, queue_errors
+from forwarder.queue.ledger import Snapshot, snapshot, total
 from forwarder.queue.partitions import found_async
-from forwarder.queue.pause import read_pause
 from forwarder.queue.scripts import run_async
+from forwarder.queue.standing import Standing, count_workers, read_standing
 from forwarder.settings import Settings
+from forwarder.version import own_version
+
+Answer = TypeVar("Answer")
 
 WITHIN_S: Final = 2.0
 """A probe is answered before those who ask lose patience."""
@@ -32,6 +36,13 @@ class Probes:
     def __init__(self, settings: Settings, client: AsyncClient) -> None:
         self._settings = settings
         self._client = client
+        self._control = client if settings.control_url is None else connect_async(settings, control_url(settings))
+        self._reading: asyncio.Task[Scene] | None = None
+
+    async def close(self) -> None:
+        """Let the connections go that are its own."""
+        if self._control is not self._client:
+            await self._control.aclose()
 
     async def health(self, _: Headers, __: Receive) -> Reply:
         """200 while the process can answer."""
@@ -39,31 +50,56 @@ class Probes:
 
     async def ready(self, _: Headers, __: Receive) -> Reply:
         """200 when Redis answers and every backlog is under its cap."""
-        standings = await self._standings()
+        books = await self._in_time(self._books())
         cap = self._settings.backlog_max_events
-        full = [name for name, one in standings.items() if one.books["pending"] >= cap]
+        full = [name for name, one in books.items() if one["pending"] >= cap]
         if full:
             message = f"the backlog of {', '.join(full)} has reached FORWARDER_BACKLOG_MAX_EVENTS ({cap})"
             return error_reply(503, message, headers=RETRY)
-        return json_reply(
-            {"status": "ready", "pending": {name: one.books["pending"] for name, one in standings.items()}}
-        )
+        return json_reply({"status": "ready", "pending": {name: one["pending"] for name, one in books.items()}})
 
     async def metrics(self, _: Headers, __: Receive) -> Reply:
-        """The books of all destinations for Prometheus."""
-        body = exposition(await self._standings(), time.time_ns() // 1_000_000)
-        return Reply(200, body, content_type=CONTENT_TYPE)
+        """The books of all destinations for Prometheus; those who ask together share one reading of them."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._scene())
+        return Reply(200, exposition(await asyncio.shield(self._reading)), content_type=CONTENT_TYPE)
 
-    async def _standings(self) -> dict[str, Standing]:
+    async def _scene(self) -> Scene:
+        standings, workers = None, None
+        with contextlib.suppress(ForwarderError):
+            standings = await self._in_time(self._standings())
+            workers = await self._in_time(self._workers())
+        now_ms = time.time_ns() // 1_000_000
+        return Scene(standings, self._settings.backlog_max_events, workers, own_version(), now_ms)
+
+    async def _in_time(self, reading: Awaitable[Answer]) -> Answer:
+        """What is read, unless it takes too long.
+
+        Raises:
+            QueueUnavailable: Redis does not answer, or refuses us.
+        """
         try:
             async with asyncio.timeout(min(WITHIN_S, self._settings.redis_timeout_s)):
                 with queue_errors(self._settings):
-                    return {name: await self._standing(name) for name in self._settings.destination_names}
+                    return await reading
         except TimeoutError:
             raise QueueUnavailable(f"Redis did not answer within {WITHIN_S:g} s") from None
 
-    async def _standing(self, destination: str) -> Standing:
-        keys = Keys(destination, prefix=self._settings.key_prefix)
+    async def _books(self) -> dict[str, Snapshot]:
+        return {name: await self._books_of(name) for name in self._settings.destination_names}
+
+    async def _books_of(self, destination: str) -> Snapshot:
         partitions = await found_async(self._client, self._settings, destination)
-        books = total([await run_async(self._client, snapshot(one)) for one in partitions])
-        return Standing(books, read_pause(await self._client.hgetall(keys.pause)) is not None)
+        return total([await run_async(self._client, snapshot(keys)) for keys in partitions])
+
+    async def _standings(self) -> dict[str, Standing]:
+        return {name: await self._standing(name) for name in self._settings.destination_names}
+
+    async def _standing(self, destination: str) -> Standing:
+        return await read_standing(self._client, await found_async(self._client, self._settings, destination))
+
+    async def _workers(self) -> int | None:
+        try:
+            return await count_workers(self._control, time.time())
+        except AWAY:  # RQ's own server; the queue's has just answered
+            return None

@@ -42,6 +42,7 @@ class Resources:
             await lane.settled()
         if self._resender is not None:
             await asyncio.to_thread(self._resender.end)
+        await self.probes.close()
         await self._client.aclose()
 
     def _lane(self, caller: Caller) -> GroupCommit:

@@ -6,7 +6,7 @@ when that node says so (MOVED, ASK), which means that it was not done; what got 
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import redis
@@ -50,6 +50,10 @@ class ClusterClient(QueueClient):
     def at(self, node: Node) -> redis.Redis:
         """The client of a node."""
         return self._clients.get(node) or self._clients.setdefault(node, self._make(node))
+
+    def for_command(self, words: Sequence[Any]) -> redis.Redis:
+        """The client of the node that has its key."""
+        return self.at(self.node(tuple(words)))
 
     def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as redis-py's
         """Send a command to the node that has its key; again, when it got no reply and there are pauses for it."""

@@ -128,14 +128,18 @@ def _host(node: Node) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def connect_async(settings: Settings) -> AsyncClient:
+def connect_async(settings: Settings, url: str | None = None) -> AsyncClient:
     """A client for one asyncio loop; connects at its first command.
 
     It does not repeat commands by itself: a drain must know that the reply to a read may have been lost.
+
+    Args:
+        settings: timeouts, and the queue's URL.
+        url: another server than the queue's.
     """
     from redis.asyncio.retry import Retry as AsyncRetry  # noqa: PLC0415 - a producer without asyncio need not pay it
 
-    url = queue_url(settings)
+    url = url or queue_url(settings)
     options = {"retry": AsyncRetry(NoBackoff(), 0), **_common(settings)}
     if scheme(url) in SENTINEL:
         async_pool = _sentinel().async_pool(sentinel_address(url), settings.redis_tls, options)

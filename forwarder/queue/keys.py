@@ -2,7 +2,7 @@
 
 | key | type | contents | written by |
 |---|---|---|---|
-| `feedback:{default.0}:events` | stream, group `forwarder` | the queue: `body`, and optionally `source`, `at`, `replays`, `events`; `replay` (its id) when replayed; `attempts` and `queued` when put back | producers (XADD, append), replay, settle (what it puts back); deleted by settle |
+| `feedback:{default.0}:events` | stream, group `forwarder` | the queue: `body`, and optionally `source`, `at`, `replays`, `events`, `traceparent`; `replay` (its id) when replayed, and `ats` (see `accepted`); `attempts` and `queued` when put back | producers (XADD, append), replay, settle (what it puts back); deleted by settle |
 | `feedback:{default.0}:dead` | stream | dead letters, one event each, fields of `dead_letters.LETTER_FIELDS` | settle, import; deleted by replay, purge |
 | `feedback:{default.0}:ledger` | hash | the counters of `ledger` | every script, in the step that it counts |
 | `feedback:{default.0}:lease:N` | string with TTL | drain slot N is taken: the holder's token, which is also its consumer's name, or `promised` | wake, lease |

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from forwarder.queue.accepted import accepted
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.keys import Keys
 from forwarder.queue.replays import LIFE_MS, Record
@@ -16,16 +17,24 @@ class Group:
     """Letters that return in one entry.
 
     Attributes:
-        at_ms: when they were first accepted.
         source: the producing service.
         replays: this one included.
         letters: as they are to return.
     """
 
-    at_ms: int
     source: bytes
     replays: int
     letters: Sequence[DeadLetter]
+
+    def values(self) -> list[Argument]:
+        """What the scripts take first of a group: letters, at (ms), ats, source and replays."""
+        times = accepted([letter.at_ms for letter in self.letters])
+        return [len(self.letters), times.at_ms, times.ats, self.source, self.replays]
+
+    @property
+    def ids(self) -> str:
+        """The letters' ids."""
+        return ",".join([letter.id or "" for letter in self.letters])
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,7 @@ class Page:
         groups: what moves.
         seen, matched, kept, spent: letters, as in `Record`.
         examples: the first of the kept, JSON; empty when they are as before.
+        witness: as of before the letters were read, see `Turned`; empty when it was not known.
     """
 
     before: str
@@ -48,6 +58,7 @@ class Page:
     kept: int = 0
     spent: int = 0
     examples: str = ""
+    witness: str = ""
 
     @property
     def events(self) -> int:
@@ -57,7 +68,7 @@ class Page:
     @property
     def ids(self) -> str:
         """Their ids."""
-        return ",".join(letter.id or "" for group in self.groups for letter in group.letters)
+        return ",".join([group.ids for group in self.groups])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +79,13 @@ class Turned:
         what: `moved`, `full`, `stale` (the cursor is elsewhere), `lost` (somebody else runs it), or the state of one
             that is over.
         progress: the fields of the record that a page changes.
+        witness: the same as long as nobody but this replay takes letters away; a page that was read since then moves as
+            a whole. Empty for none.
     """
 
     what: str
     progress: dict[str, Any]
+    witness: str
 
 
 def move(keys: Keys, record: Record, page: Page, *, ttl_ms: int, backlog_max: int | None) -> Step[Turned]:
@@ -86,11 +100,10 @@ def move(keys: Keys, record: Record, page: Page, *, ttl_ms: int, backlog_max: in
     """
     args: list[Argument] = [record.id, record.holder, ttl_ms, LIFE_MS, page.before, page.cursor]
     args += ["" if backlog_max is None else backlog_max, page.seen, page.matched, page.kept, page.spent]
-    args += [page.examples, len(page.groups)]
+    args += [page.examples, page.witness, len(page.groups)]
     for group in page.groups:
-        args += [len(group.letters), group.at_ms, group.source, group.replays]
-        for letter in group.letters:
-            args += [letter.id or "", letter.body if backlog_max is not None else b""]
+        bodies = [letter.body for letter in group.letters] if backlog_max is not None else []
+        args += [*group.values(), group.ids, ",".join([str(len(body)) for body in bodies]), b",".join(bodies)]
     return Step("replay", [keys.events, keys.ledger, keys.dead, keys.replay(record.id)], args, _turned)
 
 
@@ -109,7 +122,7 @@ def hand_over(target: Keys, record: Record, page: Page, *, backlog_max: int, dou
     for group in page.groups:
         bodies = [letter.body for letter in group.letters]
         body = bodies[0] if len(bodies) == 1 else b"[" + b",".join(bodies) + b"]"
-        args += [len(bodies), group.at_ms, group.source, group.replays, body]
+        args += [*group.values(), body]
     return Step("hand_over", [target.events, target.ledger, trace, target.replay(record.id)], args, bool)
 
 
@@ -117,7 +130,7 @@ def _turned(reply: list[Any]) -> Turned:
     names = ("cursor", "seen", "matched", "moved", "kept", "spent", "gone", "delivered", "died")
     cursor, *counts = reply[1]
     counted = {name: int(count or 0) for name, count in zip(names[1:], counts, strict=True)}
-    return Turned(reply[0].decode(), {"cursor": (cursor or b"0-0").decode(), **counted})
+    return Turned(reply[0].decode(), {"cursor": (cursor or b"0-0").decode(), **counted}, reply[2].decode())
 
 
 def _digest(text: str) -> str:

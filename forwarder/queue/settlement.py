@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from forwarder.feedback import Members
+from forwarder.queue.accepted import Accepted
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.keys import GROUP, Keys
 from forwarder.queue.scripts import Argument, Step
@@ -16,6 +17,14 @@ from forwarder.queue.stream import Entry
 
 FIRST_REPLAY: Final = 5
 """The place of the first replay's hash in settle.lua's KEYS."""
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """Events that become an entry of their own, and when they were first accepted."""
+
+    members: Members
+    accepted: Accepted
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +42,7 @@ class Settlement:
     entry: Entry
     events: int
     letters: Sequence[DeadLetter] = ()
-    put_back: Sequence[Members] = ()
+    put_back: Sequence[PutBack] = ()
     attempts: int = 0
 
 
@@ -76,7 +85,8 @@ def settle(
     for index, letter in letters:
         args += [index, *letter.values()]
     for index, one, piece in pieces:
-        args += [index, piece.count, b"[" + piece.joined + b"]", *_kept(one)]
+        members, times = piece.members, piece.accepted
+        args += [index, members.count, b"[" + members.joined + b"]", times.at_ms, times.ats, *_kept(one)]
     step_keys = [keys.events, keys.ledger, keys.dead, keys.batches, *(keys.replay(replay) for replay in replays)]
     return Step("settle", step_keys, args, lambda reply: Settled(*reply))
 
@@ -91,7 +101,7 @@ def _places(settlements: Sequence[Settlement], replays: Sequence[str]) -> str:
 
 def _kept(one: Settlement) -> list[Argument]:
     """What an entry that is put back keeps of the one that it came in."""
-    return [one.entry.at_ms, one.entry.source, one.entry.replays, one.attempts, one.entry.queued_ms, one.entry.replay]
+    return [one.entry.source, one.entry.replays, one.attempts, one.entry.queued_ms, one.entry.replay]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +109,13 @@ class Recut:
     """An entry that cannot travel as it is: the pieces that can, and the letters for what is invalid."""
 
     entry: Entry
-    pieces: list[Members] = field(default_factory=list)
+    pieces: list[PutBack] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
 
     @property
     def events(self) -> int:
         """The events that there really are; what is not even JSON counts as one."""
-        return sum(piece.count for piece in self.pieces) + len(self.letters)
+        return sum(piece.members.count for piece in self.pieces) + len(self.letters)
 
 
 def recut(keys: Keys, cut: Recut, *, again: bool = False) -> Step[Settled]:

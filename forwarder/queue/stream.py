@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from forwarder.errors import QueueFull
 from forwarder.feedback import Members
+from forwarder.queue.accepted import Accepted, read_accepted
 from forwarder.queue.caps import Caps
 from forwarder.queue.connection import AsyncClient, Client
 from forwarder.queue.keys import GROUP, Keys
@@ -17,6 +18,9 @@ from forwarder.queue.scripts import Argument, Step
 CHUNK_MAX_EVENTS: Final = 500
 CHUNK_MAX_BYTES: Final = 262_144
 """Appends are coalesced up to this: array entries cost Redis and both ends a hundredth of what single ones cost."""
+
+TRACEPARENTS_MAX_BYTES: Final = 32 * 56
+"""Of an entry's field `traceparent`: 32 of them, with spaces between."""
 
 _REPLAY_ID = re.compile(rb"[0-9a-f]{12}")
 """It becomes part of a key, and anybody can write it."""
@@ -48,13 +52,23 @@ class Entry:
 
     @property
     def at_ms(self) -> int:
-        """When the events were first accepted; for a plain XADD, when it happened."""
+        """When the oldest of the events was first accepted; for a plain XADD, when it happened."""
         return _integer(self.fields.get(b"at"), 0) or _integer(self.id.partition(b"-")[0], 0)
+
+    @property
+    def accepted(self) -> Accepted:
+        """When each of the events was first accepted."""
+        return read_accepted(self.at_ms, self.fields.get(b"ats"))
 
     @property
     def source(self) -> bytes:
         """The producing service; empty when it did not say."""
         return self.fields.get(b"source", b"")[:200]
+
+    @property
+    def traceparents(self) -> list[str]:
+        """Of the spans in which the events were handed over (W3C Trace Context); anybody can write them."""
+        return self.fields.get(b"traceparent", b"")[:TRACEPARENTS_MAX_BYTES].decode("ascii", "replace").split()
 
     @property
     def replays(self) -> int:
@@ -120,6 +134,7 @@ def append(
     accepted_ms = time.time_ns() // 1_000_000 if at_ms is None else at_ms
     args: list[Argument] = [body, members.count, accepted_ms, source]
     args += [caps.share(keys.destination), caps.dedupe_ttl_s, caps.memory_max_percent, int(doubtful)]
+    args.append(" ".join(members.traceparents))
 
     def read(reply: list[bytes]) -> str:
         if reply[0] == b"full":

@@ -21,7 +21,8 @@ from forwarder.queue.lease import new_token
 from forwarder.queue.replays import Record
 from forwarder.queue.scripts import run
 from forwarder.replaying.plan import Plan, check_edits, read_plan
-from forwarder.replaying.run import Run, Site
+from forwarder.replaying.run import Run
+from forwarder.replaying.site import Site
 from forwarder.settings import Settings
 from forwarder.times import shown_moment
 

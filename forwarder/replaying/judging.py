@@ -33,11 +33,17 @@ def judged(pages: Iterable[Sequence[DeadLetter]], plan: Plan, codec: Codec, look
         codec: says what a valid event is.
         lookup: the map of trace ids, when the plan has one.
     """
-    edits = as_json(plan.edits)
+    edits, everything = as_json(plan.edits), plan.selection.is_everything
+    as_they_are = not edits and not plan.trace_ids and plan.max_replays is None
     for page in pages:
         mapped = _mapped(page, plan, lookup) if plan.trace_ids else {}
         for letter in page:
-            yield letter, _judgement(letter, plan, codec, edits, mapped)
+            if not everything and not plan.selection.matches(letter):
+                yield letter, None
+            elif as_they_are and codec.is_canonical(letter.body):  # as most are
+                yield letter, letter
+            else:
+                yield letter, _judgement(letter, plan, codec, edits, mapped)
 
 
 def edited(body: bytes, edits: Mapping[str, bytes], codec: Codec) -> bytes | Flaw:
@@ -60,8 +66,7 @@ def edited(body: bytes, edits: Mapping[str, bytes], codec: Codec) -> bytes | Fla
 def _judgement(
     letter: DeadLetter, plan: Plan, codec: Codec, edits: Mapping[str, bytes], mapped: Mapping[str, str | None]
 ) -> Judgement:
-    if not plan.selection.matches(letter):
-        return None
+    """Of a letter that is meant."""
     if plan.max_replays is not None and letter.replays >= plan.max_replays:
         return SPENT
     if plan.trace_ids:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,11 +24,13 @@ class Draft:
 
     Attributes:
         before: the cursor.
+        witness: as of before the letters were read; see `replay_pages`.
         examples: the first of the kept, as id and problem, with those of the pages before.
         last: whether the stream ended with it.
     """
 
     before: str
+    witness: str
     examples: list[tuple[str, str]]
     last: bool = False
     _cursor: str = ""
@@ -66,6 +68,7 @@ class Draft:
             kept=self._kept,
             spent=self._spent,
             examples=json.dumps(self.examples) if self._new_examples else "",
+            witness=self.witness,
         )
 
     def _note(self, letter: DeadLetter, judgement: DeadLetter | Flaw | str) -> None:
@@ -82,16 +85,16 @@ class Draft:
                 self._new_examples = True
 
 
-def in_groups(letters: list[DeadLetter]) -> list[Group]:
-    """Letters that can return in one entry, because they were accepted together and replayed as often."""
-    open_groups: dict[tuple[int, bytes, int], tuple[list[DeadLetter], int]] = {}
+def in_groups(letters: Sequence[DeadLetter]) -> list[Group]:
+    """Letters that can return in one entry, because they came from one service and were replayed as often."""
+    open_groups: dict[tuple[bytes, int], tuple[list[DeadLetter], int]] = {}
     groups: list[Group] = []
     for letter in letters:
-        key = letter.at_ms, letter.source, letter.replays
+        key = letter.source, letter.replays
         members, size = open_groups.get(key, (None, 0))
         if members is None or len(members) >= CHUNK_MAX_EVENTS or size + len(letter.body) > CHUNK_MAX_BYTES:
             members, size = [], 0
-            groups.append(Group(letter.at_ms, letter.source, letter.replays + 1, members))
+            groups.append(Group(letter.source, letter.replays + 1, members))
         members.append(letter)
         open_groups[key] = members, size + len(letter.body) + 1
     return groups

@@ -1,64 +1,26 @@
 """Run a replay whose lease we hold, turn by turn; whoever drives it waits in between, or lets another go on."""
 
-import dataclasses
-import json
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from msgspec.structs import replace
 
-from forwarder.dead.selection import place
-from forwarder.feedback import Codec
-from forwarder.queue import dead_letters, replay_pages, replays
-from forwarder.queue.connection import Client
-from forwarder.queue.dead_letters import PAGE, DeadLetter
+from forwarder.queue import replay_pages, replays
+from forwarder.queue.dead_letters import PAGE
 from forwarder.queue.durable import run_durably
-from forwarder.queue.keys import Keys
 from forwarder.queue.replay_pages import Page, Turned
 from forwarder.queue.replays import Record
-from forwarder.queue.scripts import Step, run
-from forwarder.redis_settings import Durability
-from forwarder.replaying.judging import Judged, judged
+from forwarder.queue.scripts import run
+from forwarder.queue.under_way import sent
+from forwarder.replaying.drafts import Drafted, Drafts
 from forwarder.replaying.pace import Pace
-from forwarder.replaying.pages import Draft
 from forwarder.replaying.plan import read_plan
+from forwarder.replaying.site import Site
 
 CANARY_LOOK_S: Final = 0.2
 FULL_WAIT_S: Final = 1.0
 """The queue's backlog is at its cap; drains must first make room."""
 KEEPS_PER_LEASE: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """Where a replay works.
-
-    Attributes:
-        client: of the queue.
-        keys: of the partition whose letters return.
-        target: of the one that they return to.
-        codec: says what a valid event is.
-        lease_ms: life of a lease that is not kept.
-        backlog_max: waiting events at which nothing moves.
-        durability: what a letter has reached elsewhere before it leaves here.
-        wait_s: for that.
-    """
-
-    client: Client
-    keys: Keys
-    target: Keys
-    codec: Codec
-    lease_ms: int
-    backlog_max: int
-    durability: Durability
-    wait_s: float
-
-    @property
-    def elsewhere(self) -> bool:
-        """Whether the letters go to another destination, which no one step can do."""
-        return self.keys != self.target
 
 
 class Run:
@@ -78,9 +40,9 @@ class Run:
         self.full = False
         self._site = site
         self._plan = read_plan(record.plan)
-        self._letters = self._judged()
-        self._examples: list[tuple[str, str]] = [(one, why) for one, why in json.loads(record.examples)]
-        self._held: tuple[Page, bool] | None = None
+        self._drafts = Drafts(site, self._plan, record)
+        self._held: Drafted | None = None
+        self._ahead: Drafted | None = None
         self._pace = Pace(self._plan.rate, record.moved)
         self._kept_at = time.monotonic()
 
@@ -96,9 +58,12 @@ class Run:
             self.keep()
             return wait_s
         if self.record.sending and self._held is None:
-            self._held = self._page_again()
-        page, last = self._held or self._next_page()
-        self._held = (page, last)
+            self._held = self._drafts.again(self.record)
+        if not self._drafts.witness and not self._site.elsewhere:
+            self._touch()  # then also the first page may move as a whole
+        if self._held is None:
+            self._held, self._ahead = self._ahead or self._drafts.next(self.record.cursor, self._size), None
+        page, last = self._held
         moved = self._moved(page)
         if not self.full:
             self._held = None
@@ -130,35 +95,6 @@ class Run:
             replays.turn(self._site.keys, self.record.id, self.record.holder, state, self.record.note, give_back_ms=ms),
         )
 
-    def _judged(self) -> Iterator[Judged]:
-        site, record, selection = self._site, self.record, self._plan.selection
-        after = max(selection.after, record.cursor, key=place)
-        until = min(selection.until or record.bound, record.bound, key=place)
-        pages = dead_letters.scan_pages(site.client, site.keys, after=after, until=until)
-        return judged(pages, self._plan, site.codec, self._looked_up)
-
-    def _looked_up(self, wanted: Sequence[str]) -> Sequence[str | None]:
-        return replays.trace_ids(self._site.client, self._site.keys, self.record.id, wanted)
-
-    def _next_page(self) -> tuple[Page, bool]:
-        draft = Draft(self.record.cursor, self._examples)
-        draft.fill(self._letters, self._size, self._site.lease_ms / 1000 / KEEPS_PER_LEASE)
-        return draft.page, draft.last
-
-    def _page_again(self) -> tuple[Page, bool]:
-        """The page whose handing over was broken off: the same letters, as far as they are still there."""
-        ids = set(self.record.sending.split(","))
-        first, last = min(ids, key=place), max(ids, key=place)
-        letters = [letter for letter in self._between(first, last) if letter.id in ids]
-        draft = Draft(self.record.cursor, self._examples)
-        draft.fill(judged([letters], self._plan, self._site.codec, self._looked_up), len(ids), self._site.lease_ms)
-        return dataclasses.replace(draft.page, cursor=last), False
-
-    def _between(self, first: str, last: str) -> Iterator[DeadLetter]:
-        time_ms, sequence = place(first)
-        after = f"{time_ms}-{sequence - 1}" if sequence else f"{time_ms - 1}-{2**64 - 1}"
-        return dead_letters.scan(self._site.client, self._site.keys, after=after, until=last)
-
     @property
     def _size(self) -> int:
         """Letters of the next page."""
@@ -175,9 +111,19 @@ class Run:
         if site.elsewhere and (page.events or self.record.sending) and not self._handed_over(page):
             return False
         cap = None if site.elsewhere else site.backlog_max
-        moved = self._learn(replay_pages.move(site.keys, self.record, page, ttl_ms=site.lease_ms, backlog_max=cap))
+        step = replay_pages.move(site.keys, self.record, page, ttl_ms=site.lease_ms, backlog_max=cap)
+        with sent(site.client, step) as moving:
+            self._draft_ahead(page)
+            moved = self._learn(moving.answer())
         self.record = replace(self.record, sending="", examples=page.examples or self.record.examples)
         return moved
+
+    def _draft_ahead(self, page: Page) -> None:
+        """Make the next page while Redis moves this one, when nothing that it may answer can change that page."""
+        plan, last = self._plan, self._held and self._held[1]
+        counted = plan.limit is not None or plan.rate is not None or (plan.canary and not self.record.canaried)
+        if not (last or counted or self._ahead or self._site.elsewhere):
+            self._ahead = self._drafts.next(page.cursor, self._size)
 
     def _handed_over(self, page: Page) -> bool:
         site, record = self._site, self.record
@@ -221,19 +167,20 @@ class Run:
             self._site.keys, self.record, here, ttl_ms=self._site.lease_ms, backlog_max=self._site.backlog_max
         )
         full = self.full
-        self._learn(step)
+        self._learn(run(self._site.client, step))
         self.full = full
 
-    def _learn(self, step: Step[Turned]) -> bool:
+    def _learn(self, turned: Turned) -> bool:
         self._kept_at = time.monotonic()
-        turned = run(self._site.client, step)
+        self._drafts.witness = turned.witness
         self.full = turned.what == "full"
         state = self.record.state if turned.what in ("moved", "full", "stale") else turned.what
         if self._site.elsewhere:
             turned.progress.update(delivered=self.record.delivered, died=self.record.died)
         self.record = replace(self.record, state=state, **turned.progress)
         if turned.what == "stale":
-            self._letters = self._judged()
+            self._ahead = None
+            self._drafts.begin_at(self.record)
         return turned.what == "moved"
 
     def _turn_into(self, state: str, note: str = "", **fields: int) -> None:

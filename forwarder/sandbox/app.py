@@ -79,5 +79,5 @@ async def _in_one_shape(request: web.Request, handler: Handler) -> web.StreamRes
         headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
         return respond(error_reply(error.status, f"{request.method} {request.path}: {error.reason}", headers=headers))
     except sqlite3.Error as error:
-        get_logger().error("sandbox store failed", error=str(error))
+        get_logger().error("sandbox_store_failed", error=str(error))
         return respond(error_reply(500, f"the sandbox's store failed: {error}"))

@@ -50,14 +50,14 @@ async def _serve(settings: Settings, options: Options, *, announce: bool, parent
         try:
             await web.SockSite(runner, listener).start()
             url = base_url(host, listener.getsockname()[1])
-            get_logger().info("sandbox listens", url=url, file=str(path))
+            get_logger().info("sandbox_listens", url=url, file=str(path))
             if announce:
                 sys.stdout.write(json.dumps({"url": url}) + "\n")
                 sys.stdout.flush()
             await _until(stop, parent)
         finally:
             await runner.cleanup()
-            get_logger().info("sandbox stopped")
+            get_logger().info("sandbox_stopped")
 
 
 async def _until(stop: asyncio.Event, parent: int | None) -> None:

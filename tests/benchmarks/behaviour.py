@@ -16,7 +16,7 @@ from rich.table import Table
 
 from forwarder.errors import ForwarderError
 from forwarder.settings import Settings
-from tests.benchmarks import floors, producers, serving_killed
+from tests.benchmarks import floors, producers, replays_killed, serving_killed
 from tests.benchmarks.finding import Finding
 from tests.support.rig import QUICK, Rig
 from tests.support.waiting import eventually
@@ -214,6 +214,7 @@ CASES: dict[str, Callable[[], Iterator[Finding]]] = {
     "stopped": stopped,
     **producers.CASES,
     "ingest": serving_killed.ingest,
+    "replay": replays_killed.replay,
 }
 
 

@@ -86,10 +86,10 @@ def findings(settings: Settings) -> Iterator[Finding]:
     client = connect(settings)
     bury(client, LETTERS)
     yield from looking(settings)
-    yield replaying(settings, client, "replay, 500 letters of one entry each")
+    yield replaying(settings, client, "replay, 500 letters of one first time each")
     client.flushall()
     bury(client, LETTERS, apart=True)
-    yield replaying(settings, client, "replay, each letter an entry of its own")
+    yield replaying(settings, client, "replay, each letter of another first time")
 
 
 def main() -> int:

@@ -221,14 +221,15 @@ def test_redis_away_for_the_whole_life_of_a_process(rig: Rig) -> None:
 def test_a_process_that_ends_while_redis_is_slow_waits_for_its_answer(start_rig: StartRig, end: str) -> None:
     """What is on its way is on the disk as well by then, and would wait there for the next process."""
     rig = start_rig(**HOLDS, FORWARDER_CLIENT_EXIT_S="30", FORWARDER_REDIS_TIMEOUT_S="30")
-    spill = spill_file(rig.settings)
+    spill, server = spill_file(rig.settings), rig.server.pid
     assert spill
+    assert server
     with rig.frozen_server():
         code = f"client = FeedbackClient()\nsay('up')\nsend(client, 'a', {COUNT})\n{end}"
         with started_program(rig, code) as program:
             wait_for(program, "up")
             assert eventually(lambda: spill.count().events == COUNT)
-            os.kill(rig.server.pid, signal.SIGCONT)
+            os.kill(server, signal.SIGCONT)
             assert program.wait(30) == 0
     assert sorted(queued(rig)) == sent("a", count=COUNT)
     assert spill.count().events == 0

@@ -157,7 +157,7 @@ def test_workers_trim_by_themselves(start_rig: StartRig) -> None:
     bury(rig.redis, 600)
     rig.start_worker()
     assert eventually(lambda: len(rig.dead()) == 100)
-    assert rig.logged("trimmed")
+    assert eventually(lambda: rig.logged("trimmed"))
     (file,) = (rig.settings.data_dir / "dead-letters").iterdir()
     assert len(file.read_text().splitlines()) == 500
     rig.assert_books_close()

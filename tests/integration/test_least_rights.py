@@ -24,7 +24,7 @@ from tests.support.sandbox import ROOT
 
 SHIPPED = ROOT / "deploy" / "redis"
 USERS = (SHIPPED / "users.acl").read_text()
-NAMES = ["default", "producer", "xadd", "ingest", "worker", "operator"]
+NAMES = ["default", "producer", "xadd", "ingest", "worker", "operator", "console"]
 OLDEST = (7, 0, 0)
 """The oldest server that must take the file."""
 EVENT = '{"trace_id":"t","value":1}'
@@ -216,15 +216,17 @@ def test_an_ingest_takes_events_and_tells_how_the_books_stand(guarded: GuardedRi
         assert ingest.http.get("/readyz").json() == {"status": "ready", "pending": {"default": 1}}
         metrics = ingest.http.get("/metrics")
     assert 'forwarder_accepted_total{destination="default"} 1.0' in metrics.text
+    assert "forwarder_workers 0.0" in metrics.text
     assert len(queued(guarded)) == 1
 
 
-def test_an_operator_looks_replays_and_pauses_but_cannot_run_jobs(guarded: GuardedRig) -> None:
+@pytest.mark.parametrize("user", ["operator", "console"])
+def test_an_operator_looks_replays_and_pauses_but_cannot_run_jobs(guarded: GuardedRig, user: str) -> None:
     for body in ("no event", EVENT.replace("1", "99")):
         guarded.redis.xadd(guarded.keys.events, {"body": body})
     guarded.start_worker()
     assert guarded.settled().dead == 2
-    guarded.variables["FORWARDER_REDIS_URL"] = url_of(guarded, "operator")
+    guarded.variables["FORWARDER_REDIS_URL"] = url_of(guarded, user)
     for arguments in (
         ["status"],
         ["audit"],
@@ -239,5 +241,5 @@ def test_an_operator_looks_replays_and_pauses_but_cannot_run_jobs(guarded: Guard
         command = [sys.executable, "-m", "forwarder.cli", *arguments]
         done = subprocess.run(command, env=guarded.environment, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-    with login(guarded, "operator") as client, pytest.raises(NoPermissionError):
+    with login(guarded, user) as client, pytest.raises(NoPermissionError):
         client.lpush("rq:queue:feedback", "x")

@@ -1,5 +1,6 @@
 """The scripts, each against the real server: what they move, what they count, and who wins a race."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,16 +9,17 @@ import redis
 from forwarder.errors import QueueFull
 from forwarder.feedback import Members
 from forwarder.queue import dead_letters, lease, settlement, stream
+from forwarder.queue.accepted import accepted
 from forwarder.queue.caps import Caps
 from forwarder.queue.connection import connect
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.keys import GROUP, Keys
 from forwarder.queue.ledger import Snapshot, snapshot
 from forwarder.queue.scripts import Step, run
-from forwarder.queue.settlement import Recut, Settled, Settlement, recut
+from forwarder.queue.settlement import PutBack, Recut, Settled, Settlement, recut
 from forwarder.queue.stream import Entry
 from forwarder.settings import Settings
-from tests.support.replays import begun, moved
+from tests.support.replays import begun, moved, witness
 from tests.support.waiting import eventually
 
 Redis = Any
@@ -195,11 +197,13 @@ def test_a_tally_can_be_counted_without_entries(client: Redis) -> None:
 def test_recut_replaces_an_entry_and_buries_what_is_invalid(client: Redis) -> None:
     client.xadd(KEYS.events, {"body": b"[...]", "source": "raw"})
     (entry,) = pending_read(client, "a")
-    pieces = [Members(EVENT + b"," + EVENT, 2), Members(EVENT, 1)]
+    both, one = Members(EVENT + b"," + EVENT, 2), Members(EVENT, 1)
+    pieces = [PutBack(both, accepted([5, 7])), PutBack(one, accepted([6]))]
     assert run(client, recut(KEYS, Recut(entry, pieces, [letter(reason="invalid")]))).entries == 1
     taken = books(client)
     assert (taken["accepted"], taken["pending"], taken["dead_lettered:invalid"], taken.entries) == (4, 3, 1, 2)
-    assert [again.claimed for again in pending_read(client, "a")] == [2, 1]
+    again = pending_read(client, "a")
+    assert [(entry.claimed, entry.accepted) for entry in again] == [(2, accepted([5, 7])), (1, accepted([6]))]
     assert run(client, recut(KEYS, Recut(entry, pieces, []), again=True)) == Settled(0, 0)
     assert books(client) == taken
 
@@ -260,6 +264,65 @@ def test_a_letter_is_replayed_once(client: Redis) -> None:
     assert [entry.claimed for entry in entries] == [2, 1]
 
 
+def bury_apart(client: Redis, count: int) -> list[DeadLetter]:
+    """Letters with first times of their own."""
+    run(client, append(count))
+    run(client, settle(pending_read(client, "a"), [(0, letter(at_ms=7 + number)) for number in range(count)]))
+    return list(dead_letters.scan(client, KEYS))
+
+
+def deletions(client: Redis) -> int:
+    """How often XDEL was called."""
+    return int(client.info("commandstats").get("cmdstat_xdel", {"calls": 0})["calls"])
+
+
+def test_a_page_that_nobody_else_touched_moves_as_a_whole(client: Redis) -> None:
+    letters, record = bury_apart(client, 3), begun(client)
+    known, before = witness(client, record), deletions(client)
+    assert moved(client, record, letters, known) == (3, 0)
+    assert deletions(client) == before + 1
+    (entry,) = pending_read(client, "a")
+    assert (entry.claimed, entry.accepted) == (3, accepted([7, 8, 9]))
+    assert (books(client)["replayed"], books(client).dead) == (3, 0)
+
+
+def lost_by_the_server(client: Redis, letter_id: str) -> None:
+    """As after a crash that took the last write with it: nothing tells that there ever was such a letter."""
+    client.xdel(KEYS.dead, letter_id)
+    added = client.xinfo_stream(KEYS.dead)["entries-added"] - 1
+    client.execute_command("XSETID", KEYS.dead, letter_id, "ENTRIESADDED", added)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize(
+    "take",
+    [
+        lambda client, taken: moved(client, begun(client), [taken]),
+        lambda client, taken: run(client, dead_letters.purge(KEYS, [taken.id])),
+        lambda client, taken: client.xdel(KEYS.dead, taken.id),
+    ],
+    ids=["replayed", "purged", "deleted by hand"],
+)
+def test_a_letter_that_somebody_took_since_the_page_was_read_is_passed_over(
+    client: Redis, take: Callable[[Redis, DeadLetter], object], place: int
+) -> None:
+    letters, record = bury_apart(client, 3), begun(client)
+    known = witness(client, record)
+    take(client, letters[place])
+    pending_read(client, "b")
+    assert moved(client, record, letters, known) == (2, 1)
+    (entry,) = pending_read(client, "a")
+    assert [entry.accepted.of(index) for index in range(2)] == [at for at in (7, 8, 9) if at != 7 + place]
+
+
+def test_a_letter_that_the_server_lost_is_passed_over(client: Redis) -> None:
+    letters, record = bury_apart(client, 3), begun(client)
+    known = witness(client, record)
+    lost_by_the_server(client, letters[-1].id or "")
+    assert witness(client, record) == known
+    assert moved(client, record, letters, known) == (2, 1)
+
+
 def test_purged_letters_are_counted(client: Redis) -> None:
     letters = bury(client, 3)
     ids = [letter.id or "" for letter in letters]
@@ -289,7 +352,7 @@ def test_scripts_are_loaded_again_when_the_server_forgot_them(client: Redis) -> 
 def test_what_has_no_outcome_is_put_back_and_the_rest_is_settled(client: Redis) -> None:
     run(client, append(5))
     (entry,) = pending_read(client, "a")
-    done = Settlement(entry, 5, [letter()], [Members(EVENT + b"," + EVENT, 2)])
+    done = Settlement(entry, 5, [letter()], [PutBack(Members(EVENT + b"," + EVENT, 2), entry.accepted)])
     assert run(client, settlement.settle(KEYS, [done], {})).entries == 1
     taken = books(client)
     assert (taken["delivered"], taken["dead_lettered"], taken["pending"], taken.entries) == (2, 1, 2, 1)

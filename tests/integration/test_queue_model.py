@@ -32,10 +32,10 @@ from forwarder.queue.in_flight import Record
 from forwarder.queue.keys import GROUP, Keys
 from forwarder.queue.ledger import snapshot
 from forwarder.queue.scripts import Step, run
-from forwarder.queue.settlement import Settled, Settlement
+from forwarder.queue.settlement import PutBack, Settled, Settlement
 from forwarder.queue.stream import Entry
 from forwarder.settings import Settings
-from tests.support.replays import begun, moved
+from tests.support.replays import begun, moved, witness
 
 KEYS = Keys()
 SLOTS = 3
@@ -87,6 +87,7 @@ class QueueModel(RuleBasedStateMachine):
         self.waiting: set[str] = set()
         self.counted: set[str] = set()
         self.dead: set[str] = set()
+        self.born: dict[str, int] = {}
         self.books: Counter[str] = Counter()
         self.sent: Counter[str] = Counter()
         self.replays: list[replays.Record] = []
@@ -103,6 +104,7 @@ class QueueModel(RuleBasedStateMachine):
         names = [f"e{self.made + number}" for number in range(count)]
         self.made += count
         self.waiting.update(names)
+        self.born.update(dict.fromkeys(names, self.made))
         return names
 
     @rule(count=st.integers(1, 3))
@@ -111,14 +113,14 @@ class QueueModel(RuleBasedStateMachine):
         members = join([event(name) for name in names])
         chunk = stream.new_chunk_id()
         for _ in range(2):  # its reply is lost, and it is repeated
-            self.run(stream.append(KEYS, members, chunk_id=chunk, source="", caps=Caps()))
+            self.run(stream.append(KEYS, members, chunk_id=chunk, source="", caps=Caps(), at_ms=self.made))
         self.counted.update(names)
         self.books["accepted"] += count
 
     @rule(count=st.integers(1, 3))
     def add_by_plain_xadd(self, count: int) -> None:
         body = b"[" + b",".join(event(name) for name in self._new(count)) + b"]"
-        self.client.xadd(KEYS.events, {"body": body})
+        self.client.xadd(KEYS.events, {"body": body, "at": self.made})
 
     @rule(target=drains, slot=st.integers(0, SLOTS - 1))
     def start(self, slot: int) -> Drain:
@@ -212,8 +214,11 @@ class QueueModel(RuleBasedStateMachine):
             assert again == Settled(0, 0)
 
     def _settlement(self, entry: Entry, by_fate: dict[str, list[str]]) -> Settlement:
-        letters = [DeadLetter(event(name), "rejected", "no") for name in by_fate[BURIED]]
-        back = [join([event(name) for name in by_fate[PUT_BACK]])] if by_fate[PUT_BACK] else []
+        places, times = {name: place for place, name in enumerate(events_of(entry.body))}, entry.accepted
+        dying, returning = by_fate[BURIED], by_fate[PUT_BACK]
+        letters = [DeadLetter(event(name), "rejected", "no", at_ms=times.of(places[name])) for name in dying]
+        part = times.part([places[name] for name in returning]) if returning else times
+        back = [PutBack(join([event(name) for name in returning]), part)] if returning else []
         return Settlement(entry, sum(len(names) for names in by_fate.values()), letters, back)
 
     def _note(self, by_fate: dict[str, list[str]]) -> None:
@@ -246,13 +251,14 @@ class QueueModel(RuleBasedStateMachine):
             del self.living[drain.slot]
 
     @precondition(lambda self: self.dead)
-    @rule(count=st.integers(1, 3))
-    def replay(self, count: int) -> None:
-        letters = list(dead_letters.scan(self.client, KEYS))[:count]
+    @rule(count=st.integers(1, 3), as_a_whole=st.booleans())
+    def replay(self, count: int, *, as_a_whole: bool) -> None:
         once, again = begun(self.client), begun(self.client)
-        assert moved(self.client, once, letters) == (len(letters), 0)
-        assert moved(self.client, once, letters) == (len(letters), 0)  # a page whose reply was lost
-        assert moved(self.client, again, letters) == (0, len(letters))
+        known, known_again = [witness(self.client, record) if as_a_whole else "" for record in (once, again)]
+        letters = list(dead_letters.scan(self.client, KEYS))[:count]
+        assert moved(self.client, once, letters, known) == (len(letters), 0)
+        assert moved(self.client, once, letters, known) == (len(letters), 0)  # a page whose reply was lost
+        assert moved(self.client, again, letters, known_again) == (0, len(letters))
         self.replays.append(once)
         names = [name for letter in letters for name in events_of(letter.body)]
         self.dead.difference_update(names)
@@ -277,6 +283,15 @@ class QueueModel(RuleBasedStateMachine):
         buried = [name for letter in dead_letters.scan(self.client, KEYS) for name in events_of(letter.body)]
         assert Counter(on_stream) == Counter(self.waiting)
         assert Counter(buried) == Counter(self.dead)
+
+    @invariant()
+    def every_event_keeps_the_time_when_it_was_first_accepted(self) -> None:
+        for entry_id, fields in self.client.xrange(KEYS.events):
+            times = Entry(entry_id, fields).accepted
+            for place, name in enumerate(events_of(fields[b"body"])):
+                assert times.of(place) == self.born[name]
+        for letter in dead_letters.scan(self.client, KEYS):
+            assert [letter.at_ms] == [self.born[name] for name in events_of(letter.body)]
 
     @invariant()
     def a_replay_knows_what_became_of_each_of_its_events(self) -> None:

@@ -11,13 +11,16 @@ import pytest
 from forwarder.dead.filters import select
 from forwarder.dead.selection import Selection
 from forwarder.errors import ForwarderError, UsageError
+from forwarder.queue import dead_letters, scripts
+from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.keys import Keys
 from forwarder.queue.replays import Record
+from forwarder.queue.stream import Entry
 from forwarder.replaying.desk import Desk, ReplayRuns
 from forwarder.replaying.plan import Plan, check_trace_ids, digest_of
 from forwarder.replaying.run import Run
 from tests.integration.conftest import StartRig
-from tests.support.letters import bury
+from tests.support.letters import FIRST_AT_MS, bury
 from tests.support.rig import Rig
 from tests.support.waiting import eventually
 
@@ -137,8 +140,15 @@ def test_a_stopped_replay_can_be_gone_on_with_and_meets_no_letter_that_died_late
     assert dead_ids(rig) == ["t3"]
 
 
-def test_letters_that_die_again_are_not_looped(rig: Rig) -> None:
-    bury(rig.redis, 1_200)
+def assert_first_times(letters: Sequence[DeadLetter]) -> None:
+    """As `bury` gave them."""
+    assert letters
+    for letter in letters:
+        assert letter.at_ms == FIRST_AT_MS + int(json.loads(letter.body)["trace_id"].removeprefix("t"))
+
+
+def test_letters_that_die_again_are_not_looped_and_keep_their_first_times(rig: Rig) -> None:
+    bury(rig.redis, 1_200, apart=True)
     rig.sandbox.set_faults({"kind": "refuse", "field": "value", "equals": 1})
     rig.start_worker()
 
@@ -146,6 +156,46 @@ def test_letters_that_die_again_are_not_looped(rig: Rig) -> None:
 
     assert (record.moved, record.died) == (1_200, 1_200)
     assert {letter.replays for letter in rig.dead()} == {1}
+    assert_first_times(rig.dead())
+    rig.assert_books_close()
+
+
+def test_first_times_survive_another_destination_smaller_batches_and_a_second_death(start_rig: StartRig) -> None:
+    rig = start_rig(**WITH_EU)  # entries are cut there
+    bury(rig.redis, 700, apart=True)
+    rig.sandbox.set_faults(*({"kind": "refuse", "equals": trace_id} for trace_id in ("t7", "t250", "t699")))
+    rig.start_worker()
+
+    record = finished(rig, begun(rig, Plan(ALL, to="eu"), background=True))
+
+    assert (record.delivered, record.died) == (697, 3)
+    assert_first_times(list(dead_letters.scan(rig.redis, EU)))
+
+
+def test_letters_of_different_first_times_share_an_entry_and_move_together(rig: Rig) -> None:
+    bury(rig.redis, 1_200, apart=True)
+
+    ran(desk(rig).run(begun(rig, Plan(ALL))))
+
+    assert rig.redis.info("commandstats")["cmdstat_xdel"]["calls"] == 3, "each page moves as a whole"
+    found: Any = rig.redis.xrange(rig.keys.events)
+    entries = [Entry(entry_id, fields) for entry_id, fields in found]
+    assert [entry.claimed for entry in entries] == [500, 500, 200]
+    times = [entry.accepted.of(place) for entry in entries for place in range(entry.claimed)]
+    assert times == [FIRST_AT_MS + number for number in range(1_200)]
+
+
+def test_letters_that_somebody_purges_meanwhile_are_passed_over_on_every_page(rig: Rig) -> None:
+    bury(rig.redis, 3_000)
+    run_of_it = desk(rig).run(begun(rig, Plan(ALL)))
+    while ran(run_of_it, turns=1).active:
+        for letter in rig.dead()[:600:100]:
+            assert scripts.run(rig.redis, dead_letters.purge(rig.keys, [letter.id or ""])) == 1
+
+    done, copies = run_of_it.record, on_queue(rig)
+    assert (done.state, done.moved) == ("done", 3_000 - rig.books()["purged"])
+    assert done.gone
+    assert (len(copies), set(copies.values())) == (done.moved, {1})
     rig.assert_books_close()
 
 

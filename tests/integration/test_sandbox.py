@@ -633,7 +633,7 @@ def test_it_stops_at_once_in_spite_of_a_hang_and_open_connections(tmp_path: Path
                 assert time.monotonic() - started < 2
             with pytest.raises(ConnectionResetError):
                 hanging.recv(1)
-    assert "sandbox stopped" in sandbox.log.read_text()
+    assert "sandbox_stopped" in sandbox.log.read_text()
     assert "Traceback" not in sandbox.log.read_text()
 
 

@@ -6,7 +6,7 @@ from forwarder.queue import replay_pages, replays
 from forwarder.queue.connection import Client
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.keys import Keys
-from forwarder.queue.replay_pages import Page
+from forwarder.queue.replay_pages import Page, Turned
 from forwarder.queue.replays import Record
 from forwarder.queue.scripts import run
 from forwarder.replaying.pages import in_groups
@@ -21,8 +21,25 @@ def begun(client: Client, keys: Keys | None = None) -> Record:
     return record
 
 
-def moved(client: Client, record: Record, letters: Sequence[DeadLetter]) -> tuple[int, int]:
-    """Move a page; how many letters the replay has moved, and how many were gone."""
-    page = Page("0-0", letters[-1].id or "", in_groups(list(letters)), seen=len(letters), matched=len(letters))
-    turned = run(client, replay_pages.move(Keys(), record, page, ttl_ms=60_000, backlog_max=1_000_000))
+def witness(client: Client, record: Record) -> str:
+    """What tells the replay later whether somebody took letters since."""
+    return _turned(client, record, Page("0-0", "0-0")).witness
+
+
+def moved(client: Client, record: Record, letters: Sequence[DeadLetter], known: str = "") -> tuple[int, int]:
+    """Move a page; how many letters the replay has moved, and how many were gone.
+
+    Args:
+        client: of the queue.
+        record: of the replay.
+        letters: of the page.
+        known: the witness of before they were read, for them to move as a whole.
+    """
+    count = len(letters)
+    page = Page("0-0", letters[-1].id or "", in_groups(letters), seen=count, matched=count, witness=known)
+    turned = _turned(client, record, page)
     return turned.progress["moved"], turned.progress["gone"]
+
+
+def _turned(client: Client, record: Record, page: Page) -> Turned:
+    return run(client, replay_pages.move(Keys(), record, page, ttl_ms=60_000, backlog_max=1_000_000))

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forwarder.feedback import Limits, codec
+from forwarder.queue.accepted import accepted
 from forwarder.queue.settlement import Recut
 from forwarder.queue.stream import CHUNK_MAX_BYTES, CHUNK_MAX_EVENTS, Entry
 from tests.unit.samples import array, entry, event, numbered, parsed
@@ -49,8 +50,8 @@ def test_what_merely_is_not_canonical_travels_in_the_canonical_form() -> None:
 
 def test_an_entry_beyond_the_events_of_a_batch_is_recut_into_pieces_that_fit() -> None:
     recut = cut(entry(array(*numbered(23))), Capacity(10, 1_048_576))
-    assert [piece.count for piece in recut.pieces] == [10, 10, 3]
-    assert b",".join(piece.joined for piece in recut.pieces) == b",".join(numbered(23))
+    assert [piece.members.count for piece in recut.pieces] == [10, 10, 3]
+    assert b",".join(piece.members.joined for piece in recut.pieces) == b",".join(numbered(23))
     assert (recut.letters, recut.events) == ([], 23)
 
 
@@ -58,23 +59,23 @@ def test_an_entry_beyond_the_bytes_of_a_batch_is_recut_into_pieces_that_fit() ->
     events = [event(f"t{index}", text="x" * 300) for index in range(30)]
     capacity = Capacity(500, 1_024)
     recut = cut(entry(array(*events)), capacity)
-    assert b",".join(piece.joined for piece in recut.pieces) == b",".join(events)
-    assert all(len(piece.joined) + BRACKETS <= capacity.max_bytes for piece in recut.pieces)
+    assert b",".join(piece.members.joined for piece in recut.pieces) == b",".join(events)
+    assert all(len(piece.members.joined) + BRACKETS <= capacity.max_bytes for piece in recut.pieces)
     assert recut.events == 30
 
 
 def test_pieces_are_no_larger_than_an_append_would_write() -> None:
     recut = cut(entry(array(*numbered(1_200))), Capacity(1_000, 104_857_600))
-    assert [piece.count for piece in recut.pieces] == [CHUNK_MAX_EVENTS, CHUNK_MAX_EVENTS, 200]
+    assert [piece.members.count for piece in recut.pieces] == [CHUNK_MAX_EVENTS, CHUNK_MAX_EVENTS, 200]
     large = cut(entry(array(*[event(text="x" * 100_000)] * 12)), Capacity(10, 104_857_600))
-    assert all(len(piece.joined) + BRACKETS <= CHUNK_MAX_BYTES for piece in large.pieces)
+    assert all(len(piece.members.joined) + BRACKETS <= CHUNK_MAX_BYTES for piece in large.pieces)
 
 
 def test_of_a_mixed_array_the_good_travel_and_each_bad_one_is_a_letter_that_says_where_it_came_from() -> None:
     bad = [event(value=11), b'{"trace_id":"\\ud800","value":1}', b"17"]
     source = entry(array(event("a"), bad[0], event("b"), bad[1], bad[2]), source=b"shop", at=b"123", replays=b"2")
     recut = cut(source)
-    assert [parsed(piece) for piece in recut.pieces] == [[json.loads(event("a")), json.loads(event("b"))]]
+    assert [parsed(piece.members) for piece in recut.pieces] == [[json.loads(event("a")), json.loads(event("b"))]]
     assert [letter.body for letter in recut.letters] == bad
     assert {letter.reason for letter in recut.letters} == {"invalid"}
     assert {(letter.source, letter.at_ms, letter.replays) for letter in recut.letters} == {(b"shop", 123, 2)}
@@ -113,7 +114,7 @@ def test_an_event_that_no_batch_can_hold_is_too_large_and_its_neighbours_travel(
     assert recut.events == 3
     if spare:
         assert "FORWARDER_BATCH_MAX_BYTES" in recut.letters[0].error
-        assert b",".join(piece.joined for piece in recut.pieces) == event("a") + b"," + event("b")
+        assert b",".join(piece.members.joined for piece in recut.pieces) == event("a") + b"," + event("b")
 
 
 def test_an_event_over_its_own_limit_is_invalid_not_too_large() -> None:
@@ -135,7 +136,7 @@ def test_more_letters_than_one_step_takes_are_put_back_and_met_again(monkeypatch
             continue
         assert len(outcome.letters) <= 3
         buried += [letter.body for letter in outcome.letters]
-        waiting += [b"[" + piece.joined + b"]" for piece in outcome.pieces]
+        waiting += [b"[" + piece.members.joined + b"]" for piece in outcome.pieces]
     assert buried == bad
     assert delivered == [json.loads(event("good"))]
 
@@ -152,7 +153,7 @@ def test_each_event_of_an_entry_is_in_one_piece_or_one_letter(kinds: list[str], 
     events = [made(index, kind) for index, kind in enumerate(kinds)]
     capacity = Capacity(max_events, 800)
     outcome = admit(entry(array(*events)), CODEC, capacity)
-    pieces = [outcome.members] if isinstance(outcome, Load) else outcome.pieces
+    pieces = [outcome.members] if isinstance(outcome, Load) else [piece.members for piece in outcome.pieces]
     letters = [] if isinstance(outcome, Load) else outcome.letters
     names = [f"{kind}{index}" for index, kind in enumerate(kinds)]
     assert [one["trace_id"] for piece in pieces for one in parsed(piece)] == [
@@ -197,4 +198,25 @@ def test_more_events_than_one_step_can_bury_are_met_again() -> None:
     suspect = Entry(b"1700000000000-1", {b"body": array(*numbered(LETTERS_PER_RECUT + 700))}, deliveries=9)
     cut = quarantine(suspect, CODEC, whole=False)
     assert len(cut.letters) == LETTERS_PER_RECUT
-    assert sum(piece.count for piece in cut.pieces) == 700
+    assert sum(piece.members.count for piece in cut.pieces) == 700
+
+
+def timed(*events: bytes) -> Entry:
+    return entry(array(*events), at=b"1000", ats=b"0,5,10,15")
+
+
+def test_each_piece_and_each_letter_of_a_cut_entry_keeps_its_own_first_time() -> None:
+    source = timed(event("a"), event("b", value=99), event("c"), event("d"))
+    small = cut(source, Capacity(2, 1_048_576))
+    assert [piece.accepted for piece in small.pieces] == [accepted([1_000, 1_010]), accepted([1_015])]
+    assert [letter.at_ms for letter in small.letters] == [1_005]
+
+
+def test_what_is_too_large_or_kills_drains_keeps_its_own_first_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = timed(event("a"), event("b"), event("c", text="x" * 500), event("d"))
+    (letter,) = cut(source, Capacity(500, 300)).letters
+    assert (letter.reason, letter.at_ms) == ("too_large", 1_010)
+    mixed = timed(event("a"), event("b", value=99), event("c"), event("d"))
+    assert [letter.at_ms for letter in quarantine(mixed, CODEC, whole=False).letters] == [1_000, 1_010, 1_015, 1_005]
+    monkeypatch.setattr(admit_module, "LETTERS_PER_RECUT", 2)
+    assert [piece.accepted for piece in quarantine(mixed, CODEC, whole=False).pieces] == [accepted([1_015, 1_005])]

@@ -21,12 +21,12 @@ PURE = (
     *("forwarder.feedback", "forwarder.flaws", "forwarder.parts"),
     *("workers.batch", "workers.admit", "workers.verdict", "workers.backoff", "workers.outcome", "workers.hints"),
     *("workers.flow", "workers.breaker", "workers.concurrency", "workers.sizing", "workers.report"),
-    "forwarder.queue.histograms",
+    *("forwarder.queue.accepted", "forwarder.queue.histograms"),
     *("forwarder.client.event", "forwarder.client.buffer", "forwarder.client.outcome", "forwarder.client.trouble"),
 )
 IMPURE = {"redis", "httpx", "aiohttp", "time", "asyncio", "rq", "socket", "random", "structlog", "os"}
 QUEUE_VALUES = {"forwarder.queue.stream", "forwarder.queue.settlement", "forwarder.queue.dead_letters"}
-QUEUE_VALUES |= {"forwarder.queue.flow", "forwarder.queue.chunk"}
+QUEUE_VALUES |= {"forwarder.queue.accepted", "forwarder.queue.flow", "forwarder.queue.chunk"}
 """Modules of the queue whose dataclasses a pure module may name."""
 
 LAZY = ("httpx", "aiohttp", "rq", "typer", "rich", "uvloop")

@@ -1,4 +1,4 @@
-"""The parts of the ingest that need no server: keys, bodies, ids, origins, metrics."""
+"""The parts of the ingest that need no server: keys, bodies, ids, origins."""
 
 import asyncio
 import gzip
@@ -10,7 +10,6 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client.parser import text_string_to_metric_families
 
 from forwarder.answers import Refused
 from forwarder.errors import InvalidFeedback, InvalidSettings
@@ -21,8 +20,6 @@ from forwarder.ingest.auth import Caller, Door, callers, check_exposure
 from forwarder.ingest.body import BodyReader, Disconnected
 from forwarder.ingest.cors import Cors
 from forwarder.ingest.errors import wrong
-from forwarder.ingest.metrics import Standing, exposition
-from forwarder.queue.ledger import Snapshot
 from forwarder.settings import load_settings
 from tests.support.ingest import zstd_compress
 
@@ -195,7 +192,7 @@ def test_without_keys_nothing_else_may(host: str) -> None:
     check_exposure(load_settings(ingest_host=host, ingest_keys={"web": "web-key-1"}))
 
 
-# Ids, origins, metrics
+# Ids, origins
 
 
 def test_ids_are_uuids_in_order_and_never_twice() -> None:
@@ -213,37 +210,3 @@ def test_any_origin_may_be_let_in() -> None:
     assert cors.preflight(asked)
     assert cors.preflight({b"origin": b"https://a.example"}) is None
     assert "Access-Control-Allow-Origin" not in cors.headers({})
-
-
-def test_metrics_have_the_ledgers_counters_by_destination_and_label() -> None:
-    counters = {
-        "accepted": 7,
-        "dead_lettered": 3,
-        "dead_lettered:rejected": 2,
-        "dead_lettered:invalid": 1,
-        "requests": 9,
-        "requests:200": 8,
-        "requests:503": 1,
-        "request_ms:le:5": 6,
-        "request_ms:le:inf": 3,
-        "request_ms:sum": 90_000,
-    }
-    standings = {
-        "default": Standing(Snapshot(counters, oldest_ms=1_000), paused=True),
-        "eu": Standing(Snapshot(), paused=False),
-    }
-    text = exposition(standings, now_ms=3_500).decode()
-    samples = {
-        (sample.name, *sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-    assert samples["forwarder_accepted_total", "default"] == 7
-    assert samples["forwarder_accepted_total", "eu"] == 0
-    assert samples["forwarder_dead_lettered_total", "default", "rejected"] == 2
-    assert samples["forwarder_requests_total", "default", "503"] == 1
-    assert samples["forwarder_paused", "default"] == 1
-    assert samples["forwarder_oldest_seconds", "default"] == 2.5
-    assert samples["forwarder_request_seconds_bucket", "default", "0.005"] == 6
-    assert samples["forwarder_request_seconds_count", "default"] == 9
-    assert samples["forwarder_request_seconds_sum", "default"] == 90

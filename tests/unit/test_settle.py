@@ -24,7 +24,7 @@ def letters_of(step: Step[Settled]) -> list[dict[str, Any]]:
     entries, tally_length, letters, pieces = int(args[1]), int(args[4]), int(args[5]), int(args[6])
     at = 10 + entries + tally_length
     width = 1 + len(LETTER_FIELDS)
-    assert len(args) == at + letters * width + pieces * 9
+    assert len(args) == at + letters * width + pieces * 10
     records = [args[at + index * width : at + (index + 1) * width] for index in range(letters)]
     return [{"load": int(first) - 1, **dict(zip(LETTER_FIELDS, rest, strict=True))} for first, *rest in records]
 
@@ -94,8 +94,8 @@ def test_what_has_no_outcome_is_put_back_entry_by_entry() -> None:
     outcome = Outcome(made, rest=[Piece(made, range(1, 4))], attempts=3)
     args = list(settlement(KEYS, TOKEN, outcome).args)
     assert args[6] == 2
-    assert args[-18:-9] == [1, 1, b"[" + numbered(2)[1] + b"]", 5, b"shop", 1, 3, 1_700_000_000_000, ""]
-    assert args[-9:] == [2, 2, b"[" + b",".join(numbered(3)[:2]) + b"]", 6, b"", 0, 3, 9, ""]
+    assert args[-20:-10] == [1, 1, b"[" + numbered(2)[1] + b"]", 5, b"", b"shop", 1, 3, 1_700_000_000_000, ""]
+    assert args[-10:] == [2, 2, b"[" + b",".join(numbered(3)[:2]) + b"]", 6, b"", b"", 0, 3, 9, ""]
 
 
 def test_a_batch_of_which_nothing_is_known_is_not_settled_but_its_requests_are_counted() -> None:

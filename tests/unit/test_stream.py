@@ -2,11 +2,12 @@ import pytest
 
 from forwarder.errors import QueueFull
 from forwarder.feedback import join
+from forwarder.queue.accepted import accepted
 from forwarder.queue.caps import Caps
 from forwarder.queue.dead_letters import LETTER_FIELDS, DeadLetter
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import Step
-from forwarder.queue.settlement import Recut, recut
+from forwarder.queue.settlement import PutBack, Recut, recut
 from forwarder.queue.stream import Entry, append, new_chunk_id
 from tests.unit.samples import entry, event, numbered
 
@@ -47,7 +48,7 @@ def test_one_event_is_appended_as_an_object_and_several_as_an_array() -> None:
 def test_an_append_names_its_chunk_its_count_and_its_bounds() -> None:
     step = appended(*numbered(3))
     assert list(step.keys) == [KEYS.events, KEYS.ledger, KEYS.chunk("c1"), KEYS.memory]
-    assert (step.args[1], step.args[3:]) == (3, ["shop", 1_000, 60, 80, 0])
+    assert (step.args[1], step.args[3:]) == (3, ["shop", 1_000, 60, 80, 0, ""])
 
 
 def test_an_append_that_memory_does_not_allow_says_what_to_mend() -> None:
@@ -68,14 +69,16 @@ def test_an_append_beyond_the_cap_says_how_full_the_queue_is_and_which_variable_
 def test_a_recut_settles_its_entry_with_pieces_and_letters_that_add_up() -> None:
     source = entry(b"?", 3, events=b"9", source=b"shop", at=b"5", replays=b"1", attempts=b"2")
     letters = [DeadLetter(b"bad", "invalid", "why", entry=source.id)]
-    cut = Recut(source, [join(numbered(2)), join(numbered(1))], letters)
+    cut = Recut(
+        source, [PutBack(join(numbered(2)), accepted([5, 9])), PutBack(join(numbered(1)), accepted([9]))], letters
+    )
     assert cut.events == 4
     step = recut(KEYS, cut)
     assert list(step.args[:11]) == ["forwarder", 1, "9", "4", 0, 1, 2, "", 0, "", source.id]
-    kept = [5, b"shop", 1, 2, 1_700_000_000_000, ""]
-    first = [1, 2, b"[" + b",".join(numbered(2)) + b"]", *kept]
-    assert list(step.args[-18:]) == [*first, 1, 1, b"[" + numbered(1)[0] + b"]", *kept]
-    assert len(step.args) == 11 + 1 + len(LETTER_FIELDS) + 18
+    kept = [b"shop", 1, 2, 1_700_000_000_000, ""]
+    first = [1, 2, b"[" + b",".join(numbered(2)) + b"]", 5, b"0,4", *kept]
+    assert list(step.args[-20:]) == [*first, 1, 1, b"[" + numbered(1)[0] + b"]", 9, b"", *kept]
+    assert len(step.args) == 11 + 1 + len(LETTER_FIELDS) + 20
 
 
 def test_chunk_ids_do_not_repeat() -> None:

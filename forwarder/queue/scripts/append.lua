@@ -7,6 +7,7 @@
 -- ARGV[5] backlog cap (events)                  ARGV[6] life of the trace (seconds)
 -- ARGV[7] percentage of maxmemory at which appends are refused, so that who empties the queue has room to work
 -- ARGV[8] 1: it may have been stored so long ago that its trace is gone; then its events may be delivered twice
+-- ARGV[9] traceparents of who handed the events over, with spaces between; '' for none
 --
 -- Returns {'added', id} | {'seen', id} | {'full', pending} | {'memory', percentage}.
 local LOOK_MS = 250 -- INFO costs more than the rest of an append
@@ -39,12 +40,10 @@ if in_use >= tonumber(ARGV[7]) then
   redis.call('HINCRBY', KEYS[2], 'refused:memory', events)
   return {'memory', in_use}
 end
-local id
-if ARGV[4] == '' then
-  id = redis.call('XADD', KEYS[1], '*', 'body', ARGV[1], 'events', ARGV[2], 'at', ARGV[3])
-else
-  id = redis.call('XADD', KEYS[1], '*', 'body', ARGV[1], 'events', ARGV[2], 'at', ARGV[3], 'source', ARGV[4])
-end
+local fields = {'body', ARGV[1], 'events', ARGV[2], 'at', ARGV[3]}
+if ARGV[4] ~= '' then fields[#fields + 1] = 'source'; fields[#fields + 1] = ARGV[4] end
+if ARGV[9] ~= '' then fields[#fields + 1] = 'traceparent'; fields[#fields + 1] = ARGV[9] end
+local id = redis.call('XADD', KEYS[1], '*', unpack(fields))
 redis.call('HINCRBY', KEYS[2], 'accepted', events)
 redis.call('HINCRBY', KEYS[2], 'pending', events)
 if ARGV[8] == '1' then redis.call('HINCRBY', KEYS[2], 'ambiguous', events) end

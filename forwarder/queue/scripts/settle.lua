@@ -15,8 +15,8 @@
 -- ARGV[8] field of the batch's record, '' for none               ARGV[9] '1' when a reply may have been lost
 -- ARGV[10] per entry the place of its replay's hash in KEYS, 0 for none, comma-separated; '' when no entry is of a replay
 -- then n entry ids; the tally as name and increment in turn; per letter the index of its entry (from 1) and the values
--- of the fields named in LETTER below; per piece the index of its entry, events, body, at (ms), source ('' for none),
--- replays, attempts, queued (ms) and id of the replay ('' for none).
+-- of the fields named in LETTER below; per piece the index of its entry, events, body, at (ms), ats ('' for none), source
+-- ('' for none), replays, attempts, queued (ms) and id of the replay ('' for none).
 --
 -- Returns {entries settled, events lost to another settler}.
 local LETTER = {'body', 'reason', 'status', 'error', 'attempts', 'at', 'source', 'batch', 'entry', 'replays'}
@@ -97,17 +97,18 @@ local waiting = 0
 for _ = 1, pieces do
   if not foreign[tonumber(ARGV[at + 1])] then
     local fields = {'body', ARGV[at + 3], 'events', ARGV[at + 2], 'at', ARGV[at + 4]}
-    if ARGV[at + 5] ~= '' then fields[#fields + 1] = 'source'; fields[#fields + 1] = ARGV[at + 5] end
-    if ARGV[at + 6] ~= '0' then fields[#fields + 1] = 'replays'; fields[#fields + 1] = ARGV[at + 6] end
-    if ARGV[at + 7] ~= '0' then fields[#fields + 1] = 'attempts'; fields[#fields + 1] = ARGV[at + 7] end
-    fields[#fields + 1] = 'queued'; fields[#fields + 1] = ARGV[at + 8]
-    if ARGV[at + 9] ~= '' then fields[#fields + 1] = 'replay'; fields[#fields + 1] = ARGV[at + 9] end
+    if ARGV[at + 5] ~= '' then fields[#fields + 1] = 'ats'; fields[#fields + 1] = ARGV[at + 5] end
+    if ARGV[at + 6] ~= '' then fields[#fields + 1] = 'source'; fields[#fields + 1] = ARGV[at + 6] end
+    if ARGV[at + 7] ~= '0' then fields[#fields + 1] = 'replays'; fields[#fields + 1] = ARGV[at + 7] end
+    if ARGV[at + 8] ~= '0' then fields[#fields + 1] = 'attempts'; fields[#fields + 1] = ARGV[at + 8] end
+    fields[#fields + 1] = 'queued'; fields[#fields + 1] = ARGV[at + 9]
+    if ARGV[at + 10] ~= '' then fields[#fields + 1] = 'replay'; fields[#fields + 1] = ARGV[at + 10] end
     redis.call('XADD', KEYS[1], '*', unpack(fields))
     waiting = waiting + tonumber(ARGV[at + 2])
     local index = tonumber(ARGV[at + 1])
     if place[index] then waits[index] = (waits[index] or 0) + tonumber(ARGV[at + 2]) end
   end
-  at = at + 9
+  at = at + 10
 end
 
 for i, key in ipairs(place) do

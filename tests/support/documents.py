@@ -1,0 +1,18 @@
+"""The commands of the documents in deploy/, as they stand there."""
+
+import re
+
+from tests.support.sandbox import ROOT
+
+
+def commands(document: str, heading: str) -> list[str]:
+    """The shell blocks below a heading, up to the next heading of its rank.
+
+    Args:
+        document: its path in deploy/.
+        heading: its text.
+    """
+    text = (ROOT / "deploy" / document).read_text()
+    (section,) = re.findall(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+    blocks: list[str] = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    return blocks
