@@ -1,7 +1,7 @@
 """Which partitions a destination has: those that are configured, and those of earlier that still hold something.
 
 Producers choose among the configured ones. When their number was lowered, what lies in the others is still drained and
-still in the books: a partition that has a ledger or a stream is found, whoever wrote to it.
+still in the books: a partition that has a stream is found, whoever wrote to it.
 """
 
 import time
@@ -27,7 +27,7 @@ def found(client: Client, settings: Settings, destination: str) -> list[Keys]:
     others = _others(settings, destination)
     with client.pipeline(transaction=False) as pipeline:
         for keys in others:
-            pipeline.exists(keys.events, keys.ledger)
+            pipeline.exists(keys.events)
         return configured(settings, destination) + _existing(others, pipeline.execute())
 
 
@@ -36,7 +36,7 @@ async def found_async(client: AsyncClient, settings: Settings, destination: str)
     others = _others(settings, destination)
     async with client.pipeline(transaction=False) as pipeline:
         for keys in others:
-            pipeline.exists(keys.events, keys.ledger)
+            pipeline.exists(keys.events)
         return configured(settings, destination) + _existing(others, await pipeline.execute())
 
 
