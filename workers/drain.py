@@ -67,10 +67,10 @@ class Drain:
 
     async def run(self) -> None:
         """Read, coalesce, deliver and settle until the session is over."""
+        self._session.opening = True
         following = asyncio.create_task(self._gate.run(self._finished))
         try:
             await self._gate.known()
-            self._session.busy()  # only now can it be quiet
             async for batch in self._intake.batches():
                 await self._room.enter(batch)
                 task = asyncio.create_task(self._forward(batch))

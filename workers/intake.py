@@ -155,7 +155,7 @@ class Intake:
                 raise
             await run_async(self._client, stream.ensure_group(self._keys))  # somebody deleted the stream
             return []
-        self._session.looked = True
+        self._session.opening = False
         if entries:
             self._noticed(entries)
         else:

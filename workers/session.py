@@ -32,7 +32,7 @@ class Session:
         lingers: whether a batch waits for more entries; that may be longer than the quiet time.
         in_doubt: whether something may have been sent that could not be settled.
         redis_away: whether Redis did not answer when it was asked last.
-        looked: whether the stream was read.
+        opening: whether the stream was not read yet.
         paused: whether nothing can be sent for now; what is in flight then waits at the gate.
         ending: set when it is over; whoever waits, waits for this too.
         reason: why it is over.
@@ -48,7 +48,7 @@ class Session:
     lingers: bool = False
     in_doubt: bool = False
     redis_away: bool = False
-    looked: bool = False
+    opening: bool = False
     paused: bool = False
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     reason: str = ""
@@ -64,8 +64,8 @@ class Session:
     @property
     def quiet(self) -> bool:
         """Whether nothing is under way, and nothing was read lately."""
-        at_work = self.in_flight or self.lingers
-        return self.looked and not at_work and time.monotonic() - self._busy_at > QUIET_S
+        at_work = self.in_flight or self.lingers or self.opening
+        return not at_work and time.monotonic() - self._busy_at > QUIET_S
 
     @property
     def hurried(self) -> bool:
@@ -89,7 +89,7 @@ class Session:
 
     def over(self) -> bool:
         """Whether to stop reading; looks at the signals, the worker, the clock and the quiet."""
-        if (self.in_flight or self.lingers) and not self.paused:
+        if (self.in_flight or self.lingers or self.opening) and not self.paused:
             self.busy()
         if STOP.is_set():
             self.end("the worker was asked to stop")

@@ -78,7 +78,7 @@ def test_sleep_returns_when_its_time_is_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "quiet"), [({}, False), ({"looked": True}, True), ({"looked": True, "in_flight": 1}, False)]
+    ("fields", "quiet"), [({}, True), ({"opening": True}, False), ({"in_flight": 1}, False), ({"lingers": True}, False)]
 )
-def test_it_is_quiet_only_when_it_has_looked_and_nothing_is_under_way(fields: dict[str, Any], quiet: bool) -> None:  # noqa: FBT001
+def test_it_is_quiet_once_it_has_read_and_while_nothing_is_under_way(fields: dict[str, Any], quiet: bool) -> None:  # noqa: FBT001
     assert session(_busy_at=LONG_AGO, **fields).quiet == quiet
