@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from forwarder.cli import control, dead_letters, look, parts, replay, send, serve
+from forwarder.cli import control, dead_letters, look, parts, planning, replay, send, serve
 from forwarder.cli.boundary import Boundary
 
 
@@ -39,7 +39,7 @@ def _options(
     """Only what is common to all commands; its help stands above."""
 
 
-for commands in (parts, serve, send, look, dead_letters, replay, control):
+for commands in (parts, serve, send, look, planning, dead_letters, replay, control):
     commands.register(app)
 
 

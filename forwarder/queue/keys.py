@@ -22,7 +22,8 @@
 | `feedback:{default}:flow` | string, JSON, with TTL | what the fleet has learned of the destination: breaker, concurrency limit, size that fits (`flow`) | flow |
 | `feedback:{default}:rate` | hash with TTL | when the next request and the next event may be sent (µs) | rate |
 
-All keys of a partition share one hash tag, so that each atomic step touches one cluster slot. The field `events` of an
+A destination has FORWARDER_PARTITIONS of them, numbered from 0; producers choose one for each entry. The id of an append
+ends with `.N` when it went into partition N of several. All keys of a partition share one hash tag, so that each atomic step touches one cluster slot. The field `events` of an
 entry is its number of events, and says that the append counted them as accepted; producers that use plain XADD leave it
 out, and their events are counted in the step that settles them.
 """  # noqa: E501 - a table
