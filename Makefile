@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 LOCK := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test chaos behaviour lint format bench lock clean
+.PHONY: help install up screenshots test chaos behaviour lint format bench bench-check lock audit-deps licences clean
 
 help: ## list these targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
@@ -53,13 +53,27 @@ $(VENV)/.bench: $(VENV)/.dev
 	@touch $@
 
 bench: $(VENV)/.bench ## measure us, the floors and others' clients side by side
-	@$(BIN)/python -m tests.benchmarks
+	@$(BIN)/python -m tests.benchmarks $(if $(FULL),--full) $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json)
+
+bench-check: $(VENV)/.dev ## fail when delivery has become dearer than it was noted to be
+	@$(BIN)/python -m tests.benchmarks.check
+
+screenshots: $(VENV)/.dev ## pictures of the console's pages, into FOLDER (screenshots); needs chromium
+	@$(BIN)/python -m tests.browser.screenshots $(or $(FOLDER),screenshots)
 
 lock: ## pin the newest versions that pyproject.toml allows
 	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet -e '.[dev,bench]'
 	@{ echo "# Pinned versions of everything in pyproject.toml; written by make lock."; \
 	   $(VENV)-lock/bin/pip freeze --exclude-editable; } > constraints.txt
 	@rm -rf $(VENV)-lock
+
+audit-deps: ## ask the Python advisory database for known weaknesses of what is pinned
+	@$(PYTHON) -m venv $(VENV)-audit && $(VENV)-audit/bin/pip install --quiet --disable-pip-version-check 'pip-audit>=2.10,<3'
+	@$(VENV)-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --progress-spinner off; \
+	   status=$$?; rm -rf $(VENV)-audit; exit $$status
+
+licences: $(VENV)/.dev ## write deploy/LICENCES.md
+	@$(BIN)/python -m tests.support.licences
 
 clean: ## remove the venv and caches (not the data folder)
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

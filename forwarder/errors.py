@@ -9,6 +9,7 @@ ForwarderError
 ├── SpillUnavailable      the spill file cannot be used
 ├── EmbeddedError         the Valkey of `forwarder up` cannot start
 ├── UnreadableInput       a file that `forwarder send` cannot go on reading (forwarder/records/source.py)
+├── NotThere              what was asked for is not there: no such letter, no such replay
 └── UsageError            a command was called with arguments that do not fit together
 """
 
@@ -62,6 +63,10 @@ class SpillUnavailable(ForwarderError):  # noqa: N818
 
 class EmbeddedError(ForwarderError):
     """The embedded Valkey server cannot be started."""
+
+
+class NotThere(ForwarderError):  # noqa: N818
+    """What was named is not there, or not any more."""
 
 
 class UsageError(ForwarderError):

@@ -11,6 +11,8 @@ EXTRAS: Final = {
     "worker": ("rq", "httpx_aiohttp", "uvloop"),
     "sandbox": ("aiohttp",),
     "ingest": ("uvicorn", "httptools", "uvloop", "prometheus_client"),
+    "crypto": ("cryptography",),
+    "console": ("starlette", "jinja2"),
     "otel": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
     "zstd": ("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd",),
 }

@@ -14,6 +14,8 @@ by event: what merely is not canonical (5.0, null) is written anew, what is wron
 
 import json
 import math
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -134,6 +136,16 @@ class Codec:
         if not isinstance(events, list):
             return Members(body.strip(WHITESPACE), 1)
         return Members(body.strip(WHITESPACE)[1:-1], len(events)) if events else None
+
+    def are_events(self, bodies: Sequence[bytes]) -> bool:
+        """Whether each of these bodies is one event that is forwarded as it is."""
+        if len(max(bodies, key=len)) > self._limits.event_max_bytes:
+            return False
+        try:
+            deque(map(self._strict_one.decode, bodies), maxlen=0)
+        except UNDECODABLE:
+            return False
+        return True
 
     def sift(self, body: bytes) -> Sifted:
         """Take a body apart; never raises. A body that is not JSON, or an empty array, is one flaw of its own."""

@@ -39,3 +39,8 @@ def base_url(host: str, port: int) -> str:
     """The API's base URL as a client on this machine calls it."""
     host = WILDCARDS.get(host, host)
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
+
+
+def console_url(base: str) -> str:
+    """The console's URL beside an API's base URL."""
+    return f"{base.removesuffix('/v1')}/console/"

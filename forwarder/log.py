@@ -1,4 +1,6 @@
-"""Logging: structlog for us and, through it, for the libraries' own loggers. No payloads and no keys, ever.
+"""Logging: structlog for us and, through it, for the libraries' own loggers. No payloads and no keys.
+
+Nothing of ours logs them, and should a library quote a key in an error, it is masked here.
 
 Levels: debug is one line per batch, info one per change of state (a drain begins or ends, a pause), warning what an
 operator may have to look at, error what needs a mend. JSON lines when standard error is no terminal.
@@ -6,8 +8,10 @@ operator may have to look at, error what needs a mend. JSON lines when standard 
 
 import logging
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from forwarder.key_settings import masked
 from forwarder.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,7 +41,7 @@ def configure_logging(settings: Settings, **context: Any) -> None:  # noqa: ANN4
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(**context)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_formatter(shared, as_console=as_console))
+    handler.setFormatter(_formatter(shared, settings.secrets, as_console=as_console))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
@@ -45,7 +49,9 @@ def configure_logging(settings: Settings, **context: Any) -> None:  # noqa: ANN4
         logging.getLogger(name).setLevel(max(level, root.level))
 
 
-def _formatter(shared: "list[structlog.types.Processor]", *, as_console: bool) -> logging.Formatter:
+def _formatter(
+    shared: "list[structlog.types.Processor]", secrets: Sequence[str], *, as_console: bool
+) -> logging.Formatter:
     import structlog  # noqa: PLC0415 - as above
 
     renderer: list[structlog.types.Processor] = (
@@ -55,7 +61,11 @@ def _formatter(shared: "list[structlog.types.Processor]", *, as_console: bool) -
     )
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *renderer,
+            lambda _logger, _method, line: masked(str(line), secrets),
+        ],
     )
 
 

@@ -4,43 +4,41 @@ Read once at start, never at import; the code below receives plain values. The A
 printed, logged or stored.
 """
 
-import re
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from forwarder.allowed import allowed
-from forwarder.errors import InvalidSettings
+from forwarder.console_settings import ConsoleSettings, ConsoleToken, ConsoleUser
+from forwarder.errors import ForwarderError, InvalidSettings
+from forwarder.extras import require
 from forwarder.feedback import Limits
 from forwarder.ingest_settings import IngestKey, IngestSettings
+from forwarder.key_settings import KEY_SETTINGS, SCOPE, KeySettings
 from forwarder.paths import DataDir, default_data_dir
 from forwarder.producer_settings import ProducerSettings
 from forwarder.queue.caps import Caps
 from forwarder.queue.keys import PARTITIONS, SLOTS
+from forwarder.queue.packing import Compression
+from forwarder.redaction import known_secrets
 from forwarder.redis_settings import RedisSettings
+from forwarder.renamed import RenamedVariables
+from forwarder.sealing_settings import SealingSettings
 
 PREFIX = "FORWARDER_"
-SCOPE = "{scope}"
-"""Stands in a message for what the variables of a destination begin with."""
 DEFAULT_DESTINATION = "default"
 
 DestinationName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
 
-class Upstream(BaseModel):
+class Upstream(KeySettings):
     """One destination: where it is, the key, and how it wants to be treated."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    api_key: SecretStr | None = Field(None, description="the key of the Feedback API")
-    base_url: str = Field("https://api.portkey.ai/v1", description="the Feedback API, without the feedback path")
-    feedback_path: str = Field("/feedback/", pattern=r"^/[^\s?#]*$", description="appended to the base URL")
-    auth_scheme: Literal["portkey", "bearer"] = Field("portkey", description="how the key is sent")
     batch_max_events: int = Field(500, ge=1, le=10_000, description="most events in one request")
     batch_max_bytes: int = Field(1_048_576, ge=1_024, le=104_857_600, description="most bytes in one request body")
     batch_linger_ms: int = Field(50, ge=0, le=60_000, description="longest wait for a batch to fill")
@@ -59,27 +57,6 @@ class Upstream(BaseModel):
     pause_min_s: float = Field(1, gt=0, le=86_400, description="first pause of a destination that fails; doubles")
     pause_max_s: float = Field(60, gt=0, le=86_400, description="longest pause before the next probe")
 
-    @field_validator("base_url")
-    @classmethod
-    def _http(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError("must be an http:// or https:// URL without query, e.g. https://api.portkey.ai/v1")
-        if parts.username is not None:
-            raise ValueError("must not hold a login: the key is FORWARDER_API_KEY")
-        try:
-            parts.hostname.encode("idna")
-        except UnicodeError:
-            raise ValueError("has a host name that cannot be") from None
-        return url.rstrip("/")
-
-    @field_validator("api_key")
-    @classmethod
-    def _header_safe(cls, key: SecretStr | None) -> SecretStr | None:
-        if key is not None and not re.fullmatch(r"[\x21-\x7e]+", key.get_secret_value()):
-            raise ValueError("must be one word of printable ASCII characters, as the API issued it")
-        return key
-
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         for most, least in (("retry_max_ms", "retry_base_ms"), ("pause_max_s", "pause_min_s")):
@@ -95,7 +72,9 @@ class Upstream(BaseModel):
         return self.base_url + self.feedback_path
 
 
-class Settings(Upstream, RedisSettings, IngestSettings, ProducerSettings, BaseSettings):
+class Settings(
+    Upstream, RedisSettings, IngestSettings, ConsoleSettings, ProducerSettings, SealingSettings, BaseSettings
+):
     """All settings; the upstream's own are those of the destination `default` and what others inherit."""
 
     model_config = SettingsConfigDict(
@@ -111,6 +90,7 @@ class Settings(Upstream, RedisSettings, IngestSettings, ProducerSettings, BaseSe
     key_prefix: str = Field("feedback:", pattern=r"^[A-Za-z0-9_.:-]*$", description="of every Redis key")
     backlog_max_events: int = Field(10_000_000, ge=1, description="waiting events at which appends are refused")
     memory_max_percent: int = Field(90, ge=1, le=100, description="of Redis's maxmemory at which appends are refused")
+    queue_compression: Compression = Field("none", description="of bodies on the queue; zstd needs the extra zstd")
     dedupe_ttl_s: int = Field(3_600, ge=1, le=2_592_000, description="how long an append can be retried safely")
     trace_id_max_length: int = Field(512, ge=1, le=65_536, description="characters of a trace id")
     event_max_bytes: int = Field(262_144, ge=128, le=10_485_760, description="of one event's JSON")
@@ -135,6 +115,19 @@ class Settings(Upstream, RedisSettings, IngestSettings, ProducerSettings, BaseSe
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal")
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Former names of variables come after everything else."""
+        usual = (init_settings, env_settings, dotenv_settings, file_secret_settings)
+        return (*usual, RenamedVariables(settings_cls, PREFIX))
+
     @field_validator("webhook_url")
     @classmethod
     def _postable(cls, url: str | None) -> str | None:
@@ -142,6 +135,16 @@ class Settings(Upstream, RedisSettings, IngestSettings, ProducerSettings, BaseSe
         if url is not None and (parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment):
             raise ValueError("must be an http:// or https:// URL")
         return url
+
+    @field_validator("queue_compression")
+    @classmethod
+    def _can_compress(cls, compression: Compression) -> Compression:
+        if compression == "zstd":
+            try:
+                require("zstd")
+            except ForwarderError as error:
+                raise ValueError(str(error)) from None
+        return compression
 
     @model_validator(mode="after")
     def _destinations_are_right(self) -> Self:
@@ -186,8 +189,7 @@ class Settings(Upstream, RedisSettings, IngestSettings, ProducerSettings, BaseSe
     @property
     def secrets(self) -> list[str]:
         """What must never leave: in no file, log or error."""
-        keys = [self.upstream(name).api_key for name in self.destination_names]
-        return [key.get_secret_value() for key in (*keys, self.webhook_secret) if key is not None]
+        return known_secrets(self)
 
     @property
     def destination_names(self) -> list[str]:
@@ -205,6 +207,8 @@ class Settings(Upstream, RedisSettings, IngestSettings, ProducerSettings, BaseSe
             raise InvalidSettings(f"destination {destination!r} is not configured; known are: {known}")
         own = self.destinations.get(destination, {})
         common = {name: getattr(self, name) for name in Upstream.model_fields}
+        if KEY_SETTINGS & own.keys():
+            common |= dict.fromkeys(KEY_SETTINGS)
         try:
             return Upstream(**{**common, **own})
         except ValidationError as error:
@@ -226,6 +230,14 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - any field of 
         raise InvalidSettings(f"the environment or .env cannot be read: {error}") from None
 
 
+_NAMED: Final[dict[str, tuple[str, type[BaseModel]]]] = {
+    "INGEST_KEYS": ("an ingest key", IngestKey),
+    "CONSOLE_USERS": ("a user of the console", ConsoleUser),
+    "CONSOLE_TOKENS": ("a token of the console", ConsoleToken),
+}
+"""What has names of the user's own, by a part of the variable; all of it may be secret."""
+
+
 def _in_words(error: ValidationError, scope: str) -> str:
     return "\n".join(_line(flaw, scope) for flaw in error.errors(include_url=False))
 
@@ -238,13 +250,12 @@ def _line(flaw: ErrorDetails, scope: str) -> str:
     name = scope + "__".join(str(part) for part in flaw["loc"]).upper()
     info = Settings.model_fields.get(str(flaw["loc"][0]))
     if flaw["type"] == "extra_forbidden":
-        of, model = ("an ingest key", IngestKey) if "INGEST_KEYS" in name else ("a destination", Upstream)
+        of, model = next((kind for part, kind in _NAMED.items() if part in name), ("a destination", Upstream))
         problem = f"is not a setting of {of}; known are {', '.join(sorted(model.model_fields))}"
     elif flaw["type"] != "value_error" and info and allowed(info):
         problem = f"must be {allowed(info)}"
     given = flaw["input"] if isinstance(flaw["input"], str | int | float) else ""
-    secret = (
-        "API_KEY" in name or "INGEST_KEYS" in name or "@" in str(given) or "password" in str(given)
-    )  # a URL may hold a password
+    secret = "API_KEY" in name or any(part in name for part in _NAMED)
+    secret = secret or "@" in str(given) or "password" in str(given)  # a URL may hold a password
     got = "" if given == "" or secret else f" (it is {str(given)[:60]!r})"
     return f"{name}: {problem[0].lower()}{problem[1:]}{got}"

@@ -47,6 +47,11 @@ def parse_moment_ms(text: str, now_ms: int) -> int:
     return max(0, (moment - _EPOCH) // timedelta(milliseconds=1))
 
 
+def iso_moment(at_ms: int) -> str:
+    """The same moment for programs, to the millisecond: `2026-01-31T08:00:00.000Z`."""
+    return f"{(_EPOCH + timedelta(milliseconds=at_ms)).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+
+
 def shown_moment(at_ms: int) -> str:
     """`2026-01-31 08:00:00Z`; a dash for a time that is unknown."""
     try:

@@ -6,6 +6,7 @@ parents. Where spans go is said by the SDK's own variables, OTEL_EXPORTER_OTLP_E
 """
 
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -20,7 +21,8 @@ from forwarder.version import own_version
 LINKS_MAX: Final = 32
 """Parents that one entry names, and a batch is linked to; more would say no more."""
 _TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
-FLUSH_MS: Final = 3_000
+END_S: Final = 3.0
+"""For what is not exported yet when the process ends; a collector that is away must not keep it."""
 
 
 def tracer() -> Tracer:
@@ -45,8 +47,9 @@ def export(part: str) -> Callable[[], None]:
     trace.set_tracer_provider(provider)
 
     def end() -> None:
-        provider.force_flush(FLUSH_MS)
-        provider.shutdown()
+        ending = threading.Thread(target=provider.shutdown, daemon=True)  # it would go on trying for longer
+        ending.start()
+        ending.join(END_S)
 
     return end
 

@@ -26,10 +26,11 @@ def admit(entry: Entry, codec: Codec, capacity: Capacity) -> Load | Recut:
         codec: says what a valid event is.
         capacity: of a batch; an entry that is larger is cut.
     """
-    members = codec.members(entry.body)
+    body = entry.body
+    members = codec.members(body)
     if members is not None and capacity.holds(members.count, len(members.joined)):
         return Load(entry, members)
-    sifted = codec.sift(entry.body)
+    sifted = codec.sift(body)
     times = entry.accepted
     letters, good = [_invalid(entry, times, flaw) for flaw in sifted.bad], _timed(sifted, times)
     fitting = [(at_ms, event) for at_ms, event in good if capacity.holds(1, len(event))]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, groupby, pairwise
+from typing import Protocol
 
 from forwarder.feedback import Members, join, split
 from forwarder.queue.stream import Entry
@@ -18,12 +19,65 @@ BRACKETS = 2
 COMMA = 1
 
 
-@dataclass(frozen=True, slots=True)
+class Part(Protocol):
+    """Of a batch: one entry that can travel, or several."""
+
+    @property
+    def members(self) -> Members:
+        """Its events."""
+
+    @property
+    def attempts(self) -> int:
+        """Tries to send it before it was put back."""
+
+    @property
+    def ids(self) -> Sequence[bytes]:
+        """Of its entries."""
+
+    @property
+    def loads(self) -> "Sequence[Load]":
+        """Its entries."""
+
+    @property
+    def at_ms(self) -> int:
+        """When the first was accepted (ms since 1970)."""
+
+    @property
+    def queued_ms(self) -> int:
+        """When the first came onto the queue (ms since 1970)."""
+
+
+@dataclass(frozen=True)
 class Load:
     """An entry that can travel: its events are valid and fit into a batch."""
 
     entry: Entry
     members: Members
+
+    @property
+    def attempts(self) -> int:
+        """Tries to send it before it was put back."""
+        return self.entry.attempts if b"attempts" in self.entry.fields else 0
+
+    @property
+    def ids(self) -> list[bytes]:
+        """Its id."""
+        return [self.entry.id]
+
+    @property
+    def loads(self) -> "list[Load]":
+        """Itself."""
+        return [self]
+
+    @property
+    def at_ms(self) -> int:
+        """When it was accepted (ms since 1970)."""
+        return self.entry.at_ms
+
+    @property
+    def queued_ms(self) -> int:
+        """When it came onto the queue (ms since 1970)."""
+        return self.entry.queued_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,33 +96,39 @@ class Batch:
     """Whole entries, coalesced into one request body.
 
     Attributes:
-        loads: its entries.
+        parts: its entries, by ones or by several.
         count: its events.
         attempts: to send it, before it came to this drain.
         id: stable over retries, because it is made of the ids of its entries.
     """
 
-    def __init__(self, loads: Sequence[Load], attempts: int = 0) -> None:
-        self.loads = tuple(loads)
-        self.count = sum(load.members.count for load in loads)
-        self.attempts = max(attempts, *[load.entry.attempts for load in loads if b"attempts" in load.entry.fields], 0)
+    def __init__(self, parts: Sequence[Part], attempts: int = 0) -> None:
+        self.parts = tuple(parts)
+        self.count = sum([part.members.count for part in parts])
+        self.attempts = max(attempts, *[part.attempts for part in parts])
+        self.entry_ids = [entry_id for part in parts for entry_id in part.ids]
         digest = hashlib.sha256(b",".join(self.entry_ids))
         self.id = digest.hexdigest()[:16]
 
+    @cached_property
+    def loads(self) -> list[Load]:
+        """Its entries; only a batch in trouble is looked at so closely."""
+        return [load for part in self.parts for load in part.loads]
+
     @property
-    def entry_ids(self) -> list[bytes]:
-        """The ids of its entries."""
-        return [load.entry.id for load in self.loads]
+    def at_ms(self) -> int:
+        """When the first of its entries was accepted (ms since 1970)."""
+        return self.parts[0].at_ms
 
     @property
     def queued_ms(self) -> int:
         """When the first of its entries came onto the queue (ms since 1970)."""
-        return min(load.entry.queued_ms for load in self.loads)
+        return min(part.queued_ms for part in self.parts)
 
     @cached_property
     def body(self) -> bytes:
         """The request body."""
-        return b"[" + b",".join([load.members.joined for load in self.loads]) + b"]"
+        return b"[" + b",".join([part.members.joined for part in self.parts]) + b"]"
 
     @cached_property
     def events(self) -> list[bytes]:
@@ -169,48 +229,58 @@ class Coalescer:
     def __init__(self, capacity: Capacity, linger_ms: float) -> None:
         self.capacity = capacity
         self._linger_ms = linger_ms
-        self._loads: list[Load] = []
+        self._parts: list[Part] = []
         self._events = 0
         self._bytes = 0
         self._opened_ms = 0.0
         self._attempts = 0
 
-    def add(self, load: Load, now_ms: float) -> list[Batch]:
-        """Take a load; answers the batches that it closes, none to two. One too large by itself is a batch alone.
+    def add(self, load: Part, now_ms: float) -> list[Batch]:
+        """Take a load, or several that fit into a batch; answers the batches that it closes, none to two.
 
-        What was tried as often goes together, so that nobody inherits the attempts of another.
+        One too large by itself is a batch alone. What was tried as often goes together, so that nobody inherits the
+        attempts of another.
         """
         closed = []
         events = self._events + load.members.count
         size = self._bytes + COMMA + len(load.members.joined)
-        attempts = load.entry.attempts if b"attempts" in load.entry.fields else 0
-        if self._loads and (attempts != self._attempts or not self.capacity.holds(events, size)):
+        if self._parts and (load.attempts != self._attempts or not self.capacity.holds(events, size)):
             closed.append(self._close())
-        if not self._loads:
-            self._opened_ms, self._attempts = now_ms, attempts
-        self._bytes += len(load.members.joined) + (COMMA if self._loads else 0)
+        if not self._parts:
+            self._opened_ms, self._attempts = now_ms, load.attempts
+        self._bytes += len(load.members.joined) + (COMMA if self._parts else 0)
         self._events += load.members.count
-        self._loads.append(load)
+        self._parts.append(load)
         if self._events >= self.capacity.max_events:
             closed.append(self._close())
         return closed
 
+    @property
+    def free(self) -> tuple[int, int]:
+        """Events, and bytes of them with their commas, that the open batch can take yet; all, when there is none."""
+        events, size = self.capacity.max_events, self.capacity.max_bytes - BRACKETS
+        return (events - self._events, size - self._bytes - COMMA) if self._parts else (events, size)
+
+    def shut(self) -> list[Batch]:
+        """The open batch, closed, if there is one."""
+        return [self._close()] if self._parts else []
+
     def due(self, now_ms: float) -> Batch | None:
         """The open batch, closed, when it has lingered long enough."""
-        return self._close() if self._loads and self.wait_ms(now_ms) <= 0 else None
+        return self._close() if self._parts and self.wait_ms(now_ms) <= 0 else None
 
     @property
     def waits(self) -> bool:
         """Whether a batch is open."""
-        return bool(self._loads)
+        return bool(self._parts)
 
     def wait_ms(self, now_ms: float) -> float:
         """How long until the open batch is due; endless when there is none."""
-        return self._opened_ms + self._linger_ms - now_ms if self._loads else float("inf")
+        return self._opened_ms + self._linger_ms - now_ms if self._parts else float("inf")
 
     def _close(self) -> Batch:
-        batch = Batch(self._loads)
-        self._loads, self._events, self._bytes = [], 0, 0
+        batch = Batch(self._parts)
+        self._parts, self._events, self._bytes = [], 0, 0
         return batch
 
 

@@ -9,6 +9,7 @@ pause. So an outage costs a request per pause and no attempts (circuit breaker; 
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from forwarder.queue.flow import Breaker, Opening
@@ -26,8 +27,7 @@ SPREAD: Final = 0.1
 """Pauses differ by so much, so that fleets do not come back in step."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """What one drain has seen of a destination since it last said so.
 
     Attributes:

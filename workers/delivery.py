@@ -8,12 +8,20 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
+from forwarder.key_settings import MASK, masked
 from forwarder.settings import Upstream
+from workers.key import Key
+from workers.request import Posts
 from workers.verdict import Answer
 
 ANSWER_MAX_BYTES: Final = 1_048_576
 """Enough for the ids of 10,000 events; the rest of a longer answer is not read."""
-USER_AGENT: Final = "feedback-forwarder/0.1"
+HEADERS: Final = {
+    "accept": "*/*",
+    "accept-encoding": "gzip, deflate",
+    "content-type": "application/json",
+    "user-agent": "feedback-forwarder/0.1",
+}
 
 _NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 """No connection was made. httpx's names do not tell: the transport calls a dropped connection ConnectTimeout, too."""
@@ -23,37 +31,28 @@ class Sender:
     """Posts bodies to one upstream.
 
     httpx over aiohttp's connection pool: with 500-event bodies and 16 in flight it costs about a third of the CPU of
-    httpx's own pool. Redirects are never followed and cookies never kept, so the key goes to the base URL only;
-    proxy variables of the environment are ignored.
+    httpx's own pool, and less again without the client around the transport (see `request`). Redirects are never
+    followed and cookies never kept, so the key goes to the base URL only; proxy variables of the environment are
+    ignored.
     """
 
     def __init__(self, upstream: Upstream) -> None:
-        self._url = httpx.URL(upstream.url)
         self._timeout_s = upstream.request_timeout_s
-        self._connect_timeout_s = upstream.connect_timeout_s
         self._connections = max(upstream.concurrency_max, upstream.concurrency or 0)
-        self._secret = upstream.api_key.get_secret_value() if upstream.api_key else ""
-        self._headers = httpx.Headers({"content-type": "application/json", "user-agent": USER_AGENT})
-        if upstream.auth_scheme == "bearer":
-            self._headers["authorization"] = f"Bearer {self._secret}"
-        else:
-            self._headers["x-portkey-api-key"] = self._secret
+        self._key = Key(upstream)
+        self._posts = Posts(upstream.url, HEADERS, httpx.Timeout(self._timeout_s, connect=upstream.connect_timeout_s))
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(limit=self._connections, ttl_dns_cache=60, keepalive_timeout=30)
         session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-        self._client = httpx.AsyncClient(
-            transport=AiohttpTransport(client=session),
-            timeout=httpx.Timeout(self._timeout_s, connect=self._connect_timeout_s),
-            headers=self._headers,
-            trust_env=False,
-        )
+        # `verify` is of a session that the transport would make; ours verifies, and has loaded the authorities already
+        self._transport = AiohttpTransport(client=session, verify=False)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._client.aclose()
+        await self._transport.aclose()
 
     async def post(self, body: bytes, key: str) -> Answer:
         """Send a body once.
@@ -62,6 +61,7 @@ class Sender:
             body: a JSON array of events.
             key: the Idempotency-Key.
         """
+        self._key.renewed()
         try:
             async with asyncio.timeout(self._timeout_s):  # of the whole answer, which a slow drip would never reach
                 return await self._exchange(body, key)
@@ -69,18 +69,27 @@ class Sender:
             return Answer(None, failure=f"no answer within {self._timeout_s:g} s", timed_out=True)
         except Exception as error:  # whatever it is, also a fault of ours: counted and retried like a 5xx
             cause = error.__cause__ or error
-            words = f"{type(cause).__name__}: {cause}".rstrip(": ").replace(self._secret or "\0", "***")
+            words = masked(f"{type(cause).__name__}: {cause}".rstrip(": "), self._key.secrets)
             reached, timed_out = not isinstance(cause, _NOT_SENT), isinstance(cause, TimeoutError)
             return Answer(None, failure=words, reached=reached, timed_out=timed_out)
 
     async def _exchange(self, body: bytes, key: str) -> Answer:
-        async with self._client.stream("POST", self._url, content=body, headers={"idempotency-key": key}) as response:
-            received = bytearray()
-            async for part in response.aiter_bytes():
-                received += part
-                if len(received) > ANSWER_MAX_BYTES:
-                    break
-            text = bytes(received[:ANSWER_MAX_BYTES])
-            if self._secret:  # an upstream may echo the key; it must not end up in a dead letter
-                text = text.replace(self._secret.encode(), b"***")
-            return Answer(response.status_code, text, response.headers.get("retry-after"))
+        headers = {**self._key.headers, "idempotency-key": key}
+        response = await self._transport.handle_async_request(self._posts.request(body, headers))
+        try:
+            text = await _text(response)
+        finally:
+            await response.aclose()
+        for secret in self._key.secrets:  # an upstream may echo the key; it must not end up in a dead letter
+            text = text.replace(secret.encode(), MASK.encode())
+        return Answer(response.status_code, text, response.headers.get("retry-after"))
+
+
+async def _text(response: httpx.Response) -> bytes:
+    """The answer's body, inflated, and no more of it than is looked at."""
+    received = bytearray()
+    async for part in response.aiter_bytes():
+        received += part
+        if len(received) > ANSWER_MAX_BYTES:
+            break
+    return bytes(received[:ANSWER_MAX_BYTES])

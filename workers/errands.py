@@ -1,4 +1,4 @@
-"""What a sweep sees to besides drains: replays in the background, retention, and what operators are to be told."""
+"""What a sweep sees to besides drains: replays in the background, retention, what operators are told, the history."""
 
 import time
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from forwarder.log import get_logger
 from forwarder.queue import notices, replays
 from forwarder.queue.connection import Client
 from forwarder.queue.flow import read_flow
+from forwarder.queue.history import sample
 from forwarder.queue.keys import Keys
 from forwarder.queue.lease import PROMISE_TTL_S
 from forwarder.queue.notices import Notice
@@ -44,7 +45,7 @@ class Errands:
         self._log = get_logger()
 
     def tell(self) -> None:
-        """Log what there is to tell, and put it into the outbox when there is a webhook."""
+        """Log what there is to tell, put it into the outbox when there is a webhook, and write the history."""
         if not self._is_time("tell"):
             return
         settings = self._settings
@@ -62,6 +63,7 @@ class Errands:
                 )
                 for notice in run(self._client, step):
                     self._say(notice)
+                run(self._client, sample(keys))
 
     def run(self) -> None:
         """Enqueue the jobs that are due."""

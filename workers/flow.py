@@ -4,9 +4,10 @@ Breaker, concurrency limit and size that fits are one state in Redis (`forwarder
 five times a second, and at once when something went wrong; who reports decides, for all.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from forwarder.queue.flow import Flow, Limit, Member, Opening, Window
@@ -35,8 +36,7 @@ class Policy:
     pauses: Pauses
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(Struct, frozen=True):
     """What one drain has in flight, and what came of it, in one epoch of the concurrency limit.
 
     Attributes:
@@ -60,8 +60,7 @@ class Load:
     pushed_back: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """What one drain has seen since its last report.
 
     Attributes:
@@ -71,8 +70,8 @@ class Report:
         fitted: the largest that was accepted.
     """
 
-    seen: Seen = field(default_factory=Seen)
-    load: Load = field(default_factory=Load)
+    seen: Seen = Seen()
+    load: Load = Load()
     refused: Extent | None = None
     fitted: Extent | None = None
 

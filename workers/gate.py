@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Final
 
 from forwarder.log import get_logger
@@ -28,26 +27,11 @@ from workers.report import Reporter
 from workers.session import Session
 from workers.sizing import Extent
 from workers.verdict import Retry, Verdict
+from workers.way import Passage, Way
 
 REPORT_EVERY_S: Final = 0.2
 QUIET_EVERY_S: Final = 1.0
 """With nothing to report; well below the silence after which a drain takes no part."""
-
-
-@dataclass(slots=True)
-class Passage:
-    """The right to send one request."""
-
-    gate: "Gate"
-    extent: Extent
-    epoch: int
-    probe: bool = False
-    noted: bool = False
-
-    def note(self, verdict: Verdict, seconds: float) -> None:
-        """Tell the fleet what came of it."""
-        self.noted = True
-        self.gate.note(self, verdict, seconds)
 
 
 class Gate:
@@ -68,6 +52,7 @@ class Gate:
         self._keys = keys
         self._session = session
         self._upstream = upstream
+        self._limited = bool(upstream.rate_requests_per_s or upstream.rate_events_per_s)
         self._reporter = Reporter()
         self._permits = Permits(0)
         self._alarm = False
@@ -172,13 +157,27 @@ class Gate:
             finally:
                 self._waiting -= 1
 
-    @contextlib.asynccontextmanager
-    async def passage(self, piece: Piece) -> AsyncIterator[Passage]:
+    def passage(self, piece: Piece) -> Way:
         """Wait until a piece may be sent; it is sent inside.
 
-        Raises:
+        Entering raises:
             HandBack: the session ended first.
         """
+        return Way(self, piece)
+
+    def straight_on(self, piece: Piece) -> Passage | None:
+        """The right to send, if there is nothing to wait for; to be given back by `give_back`."""
+        if self._limited or not self._flows or not self._permits.take_now():
+            return None
+        return self._passage(piece)
+
+    def give_back(self) -> None:
+        """Somebody else may have the permit that `straight_on` took."""
+        self._permits.give_back()
+
+    @contextlib.asynccontextmanager
+    async def long_way(self, piece: Piece) -> AsyncIterator[Passage]:
+        """As `passage`, whatever there is to wait for."""
         while True:
             await self.passed()
             if not self.is_open:
@@ -246,7 +245,7 @@ class Gate:
         """
         requests_per_s, events_per_s = self._upstream.rate_requests_per_s, self._upstream.rate_events_per_s
         async with contextlib.AsyncExitStack() as held:
-            if requests_per_s or events_per_s:
+            if self._limited:
                 async with self._booking:
                     self._session.go_on()
                     step = book(self._keys, requests_per_s, events_per_s, piece.count)

@@ -9,12 +9,13 @@ from redis.exceptions import ResponseError
 from forwarder.feedback import codec
 from forwarder.log import get_logger
 from forwarder.queue import in_flight, stream
+from forwarder.queue.codec import UnreadableBody
 from forwarder.queue.connection import AWAY, BLOCK_MAX_MS, AsyncClient
 from forwarder.queue.in_flight import SUSPICIOUS_AFTER, Claimed
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import run_async
 from forwarder.queue.settlement import Recut
-from forwarder.queue.stream import Entry
+from forwarder.queue.stream import Entry, Raw, entry_of, size_of
 from forwarder.settings import Settings
 from workers.admit import admit, quarantine
 from workers.batch import Batch, Capacity, Coalescer, Load
@@ -23,15 +24,19 @@ from workers.journal import Journal
 from workers.patience import patiently
 from workers.room import LEAST, PER_PERMIT
 from workers.session import HandBack, Session
+from workers.singles import Singles, fitting, runs
 
 Reply = TypeVar("Reply")
 
 READ_BYTES: Final = 2_097_152
 """About as much is asked for in one read, judged by the largest entry of the read before."""
-READ_MAX_ENTRIES: Final = 256
-"""Also when only small ones were seen: 256 full entries of our own producers have 64 MiB."""
+READ_MAX_ENTRIES: Final = 512
+"""Also when only small ones were seen: 512 full entries of our own producers would have 128 MiB."""
 CLAIM_ENTRIES: Final = 100
 CLAIM_EVERY_S: Final = 1.0
+LEFT_MAX: Final = 1_000
+"""Entries that a drain holds without being able to read them; then it makes way for one that may be."""
+_LEFT: Final = "left on the queue; a worker of a newer release, or one that has the key, takes it over"
 
 
 class Intake:
@@ -63,6 +68,7 @@ class Intake:
         self._per_batch = CLAIM_ENTRIES
         self._lost_reply = False
         self._claim_at = 0.0
+        self._left = 0
         self._suspect: Batch | None = None
         self._log = get_logger()
 
@@ -75,8 +81,8 @@ class Intake:
         await patiently(self._session, lambda: run_async(self._client, stream.ensure_group(self._keys)))
         while not self._session.over():
             claimed = await patiently(self._session, self._claimed)
-            entries = claimed.entries or await patiently(self._session, self._read)
-            for batch in await self._made_of(claimed) if claimed.entries else await self._coalesced(entries):
+            raws = [] if claimed.entries else await patiently(self._session, self._read)
+            for batch in await self._made_of(claimed) if claimed.entries else await self._taken(raws):
                 self._session.go_on()
                 yield batch
             if due := self._coalescer.due(_now_ms()):
@@ -101,6 +107,32 @@ class Intake:
             self._suspect = batch
         return [batch]
 
+    async def _taken(self, raws: list[Raw]) -> list[Batch]:
+        """The batches that close with what was read."""
+        closed: list[Batch] = []
+        for single, run in runs(raws, self._codec, self._capacity):
+            closed += self._bundled(run) if single else await self._coalesced([entry_of(raw) for raw in run])
+        return closed
+
+    def _bundled(self, raws: list[Raw]) -> list[Batch]:
+        """The batches that these single entries close."""
+        self._coalescer.capacity = self._gate.capacity
+        closed: list[Batch] = []
+        while raws:
+            fit = fitting(raws, *self._coalescer.free)
+            if not fit:
+                closed += self._coalescer.shut()
+            fit = fit or 1  # one that is larger than a batch may be by now goes alone
+            closed += self._coalescer.add(Singles(raws[:fit]), _now_ms())
+            raws = raws[fit:]
+        return self._closed(closed)
+
+    def _closed(self, closed: list[Batch]) -> list[Batch]:
+        self._session.lingers = self._coalescer.waits
+        if closed:
+            self._per_batch = len(closed[-1].entry_ids)
+        return closed
+
     async def _coalesced(self, entries: list[Entry]) -> list[Batch]:
         """The batches that these entries close."""
         self._coalescer.capacity = self._gate.capacity
@@ -108,14 +140,16 @@ class Intake:
         for entry in entries:
             if load := await self._admitted(entry):
                 closed += self._coalescer.add(load, _now_ms())
-        self._session.lingers = self._coalescer.waits
-        if closed:
-            self._per_batch = len(closed[-1].loads)
-        return closed
+        return self._closed(closed)
 
     async def _admitted(self, entry: Entry) -> Load | None:
-        """An entry that can travel; None when it had to be settled into others, or buried."""
+        """An entry that can travel; None when it had to be settled into others, or buried, or is not for us to read."""
         admitted: Load | Recut
+        try:
+            entry = stream.opened(self._client, entry)
+        except UnreadableBody as error:
+            self._leave(entry, error)
+            return None
         if entry.deliveries > self._poison_after:
             admitted = quarantine(entry, self._codec, whole=entry.deliveries > self._poison_after + 1)
         else:
@@ -128,6 +162,14 @@ class Intake:
         self._log.info("recut", entry=entry.id.decode(), pieces=pieces, letters=letters, reasons=reasons)
         return None
 
+    def _leave(self, entry: Entry, error: UnreadableBody) -> None:
+        """It stays pending in this drain's name, and is nobody's fault: another worker may be able to read it."""
+        if not self._left:  # said once, and not of each
+            self._log.error("entry_not_read", entry=entry.id.decode(), reason=str(error), next=_LEFT)
+        self._left += 1
+        if self._left >= LEFT_MAX:
+            self._session.end("it cannot read what is on the queue")
+
     async def _claimed(self) -> Claimed:
         await self._ready()
         if time.monotonic() < self._claim_at:
@@ -137,30 +179,30 @@ class Intake:
         )
         claimed = await self._heard(run_async(self._client, step))
         if claimed.entries:
-            self._noticed(claimed.entries)
+            self._noticed([len(entry.body) for entry in claimed.entries])
             self._log.info("claimed", entries=len(claimed.entries), batch=claimed.batch, attempts=claimed.attempts)
         else:
             self._claim_at = time.monotonic() + CLAIM_EVERY_S
         return claimed
 
-    async def _read(self) -> list[Entry]:
+    async def _read(self) -> list[Raw]:
         await self._ready()
         longest_ms = min(BLOCK_MAX_MS, self._session.idle_s * 1000)
         wait_ms = max(0, round(min(self._coalescer.wait_ms(_now_ms()), longest_ms)))
         reading = stream.read(self._client, self._keys, self._session.token, self._room, wait_ms)
         try:
-            entries = await self._heard(reading)
+            raws = await self._heard(reading)
         except ResponseError as error:
             if "NOGROUP" not in str(error):
                 raise
             await run_async(self._client, stream.ensure_group(self._keys))  # somebody deleted the stream
             return []
         self._session.opening = False
-        if entries:
-            self._noticed(entries)
+        if raws:
+            self._noticed([size_of(raw) for raw in raws])
         else:
             self._gate.drop_probe()  # with nothing to send there is no probe; another drain may have something
-        return entries
+        return raws
 
     async def _ready(self) -> None:
         """Nothing is read while the destination is paused, nor after a reply was lost.
@@ -180,9 +222,9 @@ class Intake:
             self._lost_reply = True
             raise
 
-    def _noticed(self, entries: list[Entry]) -> None:
+    def _noticed(self, sizes: list[int]) -> None:
         self._session.busy()
-        self._largest = max(len(entry.body) for entry in entries)
+        self._largest = max(sizes)
 
     @property
     def _room(self) -> int:

@@ -3,6 +3,7 @@
 Whoever can write to RQ's keys chooses their arguments, which become keys in Redis: each is checked here.
 """
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -28,6 +29,9 @@ from workers.session import Session
 from workers.stop import STOP, stop_on_signals
 from workers.sweep import Sweep
 
+COLLECT_AFTER: Final = (50_000, 20, 50)
+"""Objects that may come before the garbage collector looks at them. Reading a body makes a thousand that are gone at
+once; at Python's 700 it would look through them all the time. What was imported is not looked at either."""
 SHOWN_MAX_LENGTH: Final = 80
 TRIM_MS: Final = 60_000
 """Life of the claim on trimming, renewed with each page."""
@@ -47,6 +51,8 @@ def drain(destination: str, slot: int, partition: int = 0) -> str:
     settings, token = _begun(), new_token()
     if flaw := _flaw(settings, destination, partition) or _flaw_of_slot(slot):
         return _refused(flaw)
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
     with _logging(settings, destination, partition, drain=token):
         sweep = _sweep(settings)
 

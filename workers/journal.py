@@ -1,6 +1,10 @@
-"""What a drain is about to send, noted where the next drain finds it; and the end of each batch, settled."""
+"""What a drain is about to send, noted where the next drain finds it; and the end of each batch, settled.
 
-from collections.abc import Callable
+Batches that begin or end at the same time share a round trip.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from forwarder.queue import in_flight
 from forwarder.queue.connection import AsyncClient
@@ -12,6 +16,11 @@ from workers.outcome import Outcome
 from workers.patience import patiently
 from workers.session import HandBack, Session
 from workers.settle import settlement
+from workers.together import Together
+
+BEGUN_TOGETHER: Final = 100
+SETTLED_TOGETHER: Final = 2_000
+"""Entries and dead letters of one step, which keeps Redis busy for some milliseconds at most."""
 
 
 class Journal:
@@ -27,6 +36,8 @@ class Journal:
         self._client = client
         self._keys = keys
         self._session = session
+        self._beginning = Together(self._note, most=BEGUN_TOGETHER)
+        self._settling = Together(self._close, weight=_weight, most=SETTLED_TOGETHER)
 
     async def begin(self, outcome: Outcome, attempts: int) -> None:
         """Note that a batch, or a piece of it, is about to be sent.
@@ -38,11 +49,10 @@ class Journal:
         Raises:
             HandBack: the lease was lost, so that another drain may have the batch; or the session ended.
         """
-        batch, session = outcome.batch, self._session
+        batch = outcome.batch
         record = Record(batch.id, batch.entry_ids, batch.count, attempts, outcome.tally["ambiguous"])
-        step = in_flight.begin(self._keys, session.slot, session.token, record)
-        if not await patiently(session, lambda: run_async(self._client, step)):
-            session.end("its lease was lost")
+        if not await self._beginning.done(record):
+            self._session.end("its lease was lost")
             raise HandBack
 
     async def settle(self, outcome: Outcome) -> None:
@@ -50,9 +60,7 @@ class Journal:
 
         Goes on after the session's end, until cancelled: what is not settled is sent again by the next drain.
         """
-        await self._once(
-            lambda again: settlement(self._keys, self._session.token, outcome, again=again), to_the_last=True
-        )
+        await self._settling.done(outcome)
 
     async def recut(self, cut: Recut) -> None:
         """Settle an entry that cannot travel into others that can, and dead letters.
@@ -61,6 +69,22 @@ class Journal:
             HandBack: the session ended first.
         """
         await self._once(lambda again: recut(self._keys, cut, again=again))
+
+    async def end(self) -> None:
+        """Break off what nobody waits for any more."""
+        await self._beginning.end()
+        await self._settling.end()
+
+    async def _note(self, records: Sequence[Record]) -> list[bool]:
+        session = self._session
+        step = in_flight.begin(self._keys, session.slot, session.token, records)
+        return await patiently(session, lambda: run_async(self._client, step))
+
+    async def _close(self, outcomes: Sequence[Outcome]) -> list[None]:
+        await self._once(
+            lambda again: settlement(self._keys, self._session.token, outcomes, again=again), to_the_last=True
+        )
+        return [None] * len(outcomes)
 
     async def _once(self, step: Callable[[bool], Step[Settled]], *, to_the_last: bool = False) -> None:
         """A step whose reply was lost is run again, and told so, so that it counts once."""
@@ -73,3 +97,7 @@ class Journal:
             await run_async(self._client, running)
 
         await patiently(self._session, attempt, to_the_last=to_the_last)
+
+
+def _weight(outcome: Outcome) -> int:
+    return len(outcome.batch.entry_ids) + outcome.refused

@@ -46,6 +46,14 @@ class Permits:
         peak, self._peak = self._peak, self._in_use
         return peak
 
+    def take_now(self) -> bool:
+        """Take a permit if one is free and nobody waits for it; it is to be given back by `give_back`."""
+        if self._waiters or self._in_use >= self._limit:
+            return False
+        self._in_use += 1
+        self._peak = max(self._peak, self._in_use)
+        return True
+
     async def __aenter__(self) -> None:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
@@ -56,15 +64,16 @@ class Permits:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
             elif not waiter.cancelled():  # it was given a permit in the same moment
-                self._give_back()
+                self.give_back()
             raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._give_back()
+        self.give_back()
 
-    def _give_back(self) -> None:
+    def give_back(self) -> None:
+        """It is in use no more."""
         self._in_use -= 1
         self._give()
 

@@ -1,6 +1,6 @@
 """What one drain has seen of its destination since it last told the fleet (pure)."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from workers.breaker import RUN_MAX, Seen
 from workers.flow import Load, Report

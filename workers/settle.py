@@ -1,46 +1,71 @@
 """An outcome becomes one atomic step: acknowledged, deleted, buried, put back and counted."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from forwarder.feedback import join
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.in_flight import record_field
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import Step
-from forwarder.queue.settlement import PutBack, Settled, Settlement, settle
+from forwarder.queue.settlement import Delivered, PutBack, Settled, Settlement, settle
 from forwarder.queue.stream import Entry
 from workers.outcome import Outcome, Refusal
+from workers.quotes import without_quotes
+from workers.singles import Singles
 
 
-def settlement(keys: Keys, token: str, outcome: Outcome, *, again: bool = False) -> Step[Settled]:
-    """The step that settles all entries of a batch, or counts its requests alone when nothing is known of its events.
+def settlement(keys: Keys, token: str, outcomes: Sequence[Outcome], *, again: bool = False) -> Step[Settled]:
+    """The step that settles all entries of batches; of one of whose events nothing is known the requests are counted.
 
     Args:
         keys: the partition.
-        token: of the drain, which wrote the batch's record.
-        outcome: of the batch.
+        token: of the drain, which wrote the batches' records.
+        outcomes: of the batches.
         again: the reply to this step was lost before.
     """
-    if outcome.undecided:
-        return settle(keys, [], outcome.tally)
+    tally: Counter[str] = Counter()
+    for outcome in outcomes:
+        tally.update(outcome.tally)
+    decided = [outcome for outcome in outcomes if not outcome.undecided]
+    settlements = [settlement for outcome in decided for settlement in _settlements(outcome)]
+    records = [record_field(token, outcome.batch.id) for outcome in decided]
+    return settle(keys, settlements, tally, records=records, again=again)
+
+
+def _settlements(outcome: Outcome) -> Iterator[Settlement | Delivered]:
+    if outcome.refusals or outcome.rest:
+        yield from _one_by_one(outcome)
+        return
+    for part in outcome.batch.parts:
+        if isinstance(part, Singles):
+            yield Delivered(part.ids, part.claimed)
+        else:
+            yield from [Settlement(load.entry, load.members.count) for load in part.loads]
+
+
+def _one_by_one(outcome: Outcome) -> Iterator[Settlement]:
     letters: defaultdict[int, list[DeadLetter]] = defaultdict(list)
     for refusal in outcome.refusals:
-        for index, places, events in outcome.batch.by_load(refusal.piece):
+        loads = list(outcome.batch.by_load(refusal.piece))
+        quotable = [event for _, _, events in loads for event in events]
+        cleaned = replace(refusal, error=without_quotes(refusal.error, quotable))
+        for index, places, events in loads:
             entry = outcome.batch.loads[index].entry
             times = entry.accepted
             letters[index] += [
-                _letter(outcome, refusal, entry, event, times.of(place))
+                _letter(outcome, cleaned, entry, event, times.of(place))
                 for place, event in zip(places, events, strict=True)
             ]
     put_back: defaultdict[int, list[PutBack]] = defaultdict(list)
     for piece in outcome.rest:
         for index, places, events in outcome.batch.by_load(piece):
             put_back[index].append(PutBack(join(events), outcome.batch.loads[index].entry.accepted.part(places)))
-    settlements = [
-        Settlement(load.entry, load.members.count, letters.get(index, ()), put_back.get(index, ()), outcome.attempts)
-        for index, load in enumerate(outcome.batch.loads)
-    ]
-    return settle(keys, settlements, outcome.tally, record=record_field(token, outcome.batch.id), again=again)
+    for index, load in enumerate(outcome.batch.loads):
+        yield Settlement(
+            load.entry, load.members.count, letters.get(index, ()), put_back.get(index, ()), outcome.attempts
+        )
 
 
 def _letter(outcome: Outcome, refusal: Refusal, entry: Entry, event: bytes, at_ms: int) -> DeadLetter:

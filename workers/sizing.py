@@ -4,9 +4,9 @@ An answer of 413 does not say whether the events or the bytes were too many, so 
 again as soon as it is what keeps requests small.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from forwarder.queue.flow import Size
@@ -17,8 +17,7 @@ NEARLY: Final = 0.9
 """A bound is tight when something was accepted that comes so near to it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
+class Extent(Struct, frozen=True):
     """How large a request is."""
 
     events: int

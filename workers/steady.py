@@ -18,6 +18,8 @@ from rq.utils import now
 
 from forwarder.log import get_logger
 from forwarder.queue.connection import AWAY, Client
+from forwarder.queue.rq_keys import VERSION_FIELD
+from forwarder.version import own_version
 from workers.stop_signals import StopSignals
 from workers.trouble import Trouble, passes, without_traceback
 
@@ -180,6 +182,7 @@ class SteadyWorker(Worker):
             self.connection.delete(self.key)
         self._registered = True  # from now on, for the answer may be lost
         super().register_birth()  # type: ignore[no-untyped-call]
+        self.connection.hset(self.key, VERSION_FIELD, own_version())
 
     def _set_ip_address(self, connection: Client) -> None:
         """As RQ's, which asks when the worker is made; that a Redis is away is for `work` to outlive."""

@@ -5,18 +5,17 @@ from typing import Annotated
 
 import typer
 
-from forwarder.cli import control, dead_letters, look, parts, planning, replay, send, serve
+from forwarder.cli import console, control, dead_letters, look, parts, planning, replay, send, serve
 from forwarder.cli.boundary import Boundary
+from forwarder.cli.where import choose
 
 
 def _version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - only here
+        from forwarder.version import UNKNOWN, own_version  # noqa: PLC0415 - only here
 
-        try:
-            typer.echo(f"forwarder {version('feedback-forwarder')}")
-        except PackageNotFoundError:
-            typer.echo("forwarder (not installed, run from its sources)")
+        known = own_version() != UNKNOWN
+        typer.echo(f"forwarder {own_version()}" if known else "forwarder (not installed, run from its sources)")
         raise typer.Exit
 
 
@@ -34,12 +33,21 @@ app = typer.Typer(
 
 @app.callback()
 def _options(
+    ctx: typer.Context,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Operate over HTTP: where `forwarder serve` is, with FORWARDER_TOKEN; or set FORWARDER_URL.",
+        ),
+    ] = None,
     _: Annotated[bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)] = False,
 ) -> None:
     """Only what is common to all commands; its help stands above."""
+    choose(url, ctx.invoked_subcommand)
 
 
-for commands in (parts, serve, send, look, planning, dead_letters, replay, control):
+for commands in (parts, serve, send, look, planning, dead_letters, replay, control, console):
     commands.register(app)
 
 

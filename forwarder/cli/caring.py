@@ -1,43 +1,56 @@
 """What `dead-letters export`, `import` and `purge` do: ask, show progress, give an exact account however it ends."""
 
+from collections.abc import Iterator
+
+import msgspec
+
 from forwarder.cli.asking import ask
 from forwarder.cli.boundary import say
-from forwarder.cli.context import Queue, open_queue
 from forwarder.cli.interrupts import Interrupts
 from forwarder.cli.output import is_attended, json_out, line
 from forwarder.cli.progress import progress
+from forwarder.cli.reach import Direct, Reach, chosen, reached
 from forwarder.dead.files import STANDARD, read_lines, written_file
-from forwarder.dead.importing import Imported, import_letters
-from forwarder.dead.lines import written
+from forwarder.dead.filters import Filters
+from forwarder.dead.importing import Imported
 from forwarder.dead.purging import Purged
-from forwarder.dead.purging import purge as purging
-from forwarder.dead.reading import selected_of_all
-from forwarder.dead.selection import Selection
 from forwarder.errors import ForwarderError, UsageError
+from forwarder.operations.letter_forms import Chosen, ToImport, ToPurge
+from forwarder.operations.letters import count, import_pages, purge_pages, purgeable
+from forwarder.operations.operator import Operator
+from forwarder.operations.table import IMPORT, PURGE, STATS
 from forwarder.queue.connection import queue_errors
 
 _WAY_ON = "nothing is lost or doubled; the same command goes on"
+_SLICE_BYTES = 2_097_152
+"""Of the lines that are sent in one request."""
 
 
-def export(selection: Selection, destination: str, file: str, *, force: bool) -> None:
+def export(filters: Filters, destination: str, file: str, *, force: bool) -> None:
     """JSON lines into a file, which appears when it is complete, or onto standard output."""
-    count = 0
-    with open_queue() as queue, written_file(file, force=force) as out:
-        partitions, secrets = queue.partitions(destination), queue.settings.secrets
-        with progress("exporting", None, in_bytes=False) as advance:
-            for letter in selected_of_all(queue.client, partitions, selection):
-                out.write(written(letter, secrets))
-                count += 1
-                if count % 1_000 == 0:
-                    advance(count, count)
-    say(f"exported {count:,} dead letters" + ("" if file == STANDARD else f" to {file}"))
+    done = 0
+    with (
+        reached() as reach,
+        written_file(file, force=force) as out,
+        progress("exporting", None, in_bytes=False) as advance,
+    ):
+        for piece in reach.export(msgspec.convert(chosen(filters, destination), Chosen)):
+            out.write(piece)
+            done += piece.count(b"\n")
+            if done % 1_000 == 0:
+                advance(done, done)
+    say(f"exported {done:,} dead letters" + ("" if file == STANDARD else f" to {file}"))
 
 
 def import_file(destination: str, file: str, *, again: bool, as_json: bool) -> None:
     """Bring the letters of a file back."""
     done = Imported()
-    with open_queue() as queue, read_lines(file) as lines, progress("imported", None, in_bytes=False) as advance:
-        pages = import_letters(queue.client, queue.keys(destination), file, lines, done=done, again=again)
+    with reached() as reach, read_lines(file) as lines, progress("imported", None, in_bytes=False) as advance:
+        asked = ToImport(destination=destination, lines=[], name=file, again=again)
+        if isinstance(reach, Direct):
+            pages = import_pages(reach.operator, asked, lines, done)
+        else:
+            pages = _import_slices(reach, asked, lines, done)
         try:
             for page in pages:
                 advance(page.buried, page.buried)
@@ -45,33 +58,66 @@ def import_file(destination: str, file: str, *, again: bool, as_json: bool) -> N
             _say_imported(done, as_json=as_json)
 
 
-def purge(selection: Selection, destination: str, *, everything: bool, yes: bool, as_json: bool) -> None:
+def _import_slices(
+    reach: Reach, asked: ToImport, lines: Iterator[tuple[int, bytes]], done: Imported
+) -> Iterator[Imported]:
+    """The same in requests of some megabytes."""
+    for first_line, texts in _slices(lines):
+        answer = reach.do(IMPORT, msgspec.structs.replace(asked, lines=texts, first_line=first_line))
+        done.buried += answer.imported
+        done.present += answer.present
+        yield done
+        if answer.flaw is not None:
+            raise ForwarderError(answer.flaw)
+
+
+def _slices(lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, list[str]]]:
+    """Lines with the number of their first; where some are left out, as empty ones are, a slice ends."""
+    texts: list[str] = []
+    first = size = 0
+    for number, line_bytes in lines:
+        if texts and (size > _SLICE_BYTES or number != first + len(texts)):
+            yield first, texts
+            texts, size = [], 0
+        first = first if texts else number
+        texts.append(line_bytes.decode("utf-8", "backslashreplace"))
+        size += len(line_bytes)
+    if texts:
+        yield first, texts
+
+
+def purge(filters: Filters, destination: str, *, everything: bool, yes: bool, as_json: bool) -> None:
     """Delete letters for good."""
-    if selection.is_everything and not everything:
-        raise UsageError("give a filter, or --all for all of them")
-    if everything and not selection.is_everything:
-        raise UsageError("--all and filters do not go together")
+    asked = msgspec.convert({**chosen(filters, destination), "all": everything}, ToPurge)
+    purgeable(asked)
     if not yes and not is_attended():
         raise UsageError("deleting for good needs --yes when nobody can be asked")
-    with open_queue() as queue:
+    with reached() as reach:
         expected = None
         if is_attended():
-            expected = sum(1 for _ in selected_of_all(queue.client, queue.partitions(destination), selection))
+            expected = _expected(reach, msgspec.convert(chosen(filters, destination), Chosen))
             ask(f"delete {expected:,} dead letters of {destination} for good?", yes=yes or not expected)
-        _purge(queue, destination, selection, expected, as_json=as_json)
+        if isinstance(reach, Direct):
+            _purge(reach.operator, asked, expected, as_json=as_json)
+        else:
+            done = reach.do(PURGE, asked)
+            _say_purged(Purged(done.matched, done.purged, done.gone), as_json=as_json)
 
 
-def _purge(queue: Queue, destination: str, selection: Selection, expected: int | None, *, as_json: bool) -> None:
+def _expected(reach: Reach, asked: Chosen) -> int:
+    return count(reach.operator, asked) if isinstance(reach, Direct) else reach.do(STATS, asked).total
+
+
+def _purge(operator: Operator, asked: ToPurge, expected: int | None, *, as_json: bool) -> None:
     done = Purged()
     try:
         with (
             Interrupts() as interrupts,
-            queue_errors(queue.settings),
+            queue_errors(operator.settings),
             progress("purged", expected, in_bytes=False) as advance,
         ):
-            for keys in queue.partitions(destination):
-                for page in purging(queue.client, keys, selection, done=done, guard=interrupts.held):
-                    advance(page.purged, page.purged)
+            for page in purge_pages(operator, asked, done, interrupts.held):
+                advance(page.purged, page.purged)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"interrupted: {_WAY_ON}") from None
     except ForwarderError as error:

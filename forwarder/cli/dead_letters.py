@@ -8,9 +8,9 @@ import typer
 from forwarder.cli.filters import Destination, Json, Yes, with_filters
 
 if TYPE_CHECKING:
-    from forwarder.dead.selection import Selection
+    from forwarder.dead.filters import Filters
 else:
-    Selection = Any  # annotations are read when the options are made, long before this type is needed
+    Filters = Any  # annotations are read when the options are made, long before this type is needed
 
 _PANEL = "Dead letters"
 
@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 @with_filters
 def show_list(
     *,
-    selection: Selection,
+    filters: Filters,
     limit: Annotated[int, typer.Option(help="At most so many; 0 for all.", min=0)] = 100,
     destination: Destination = "default",
     as_json: Json = False,
@@ -46,7 +46,7 @@ def show_list(
     """List dead letters, oldest first."""
     from forwarder.cli import letters_view
 
-    letters_view.show_list(selection, destination, limit=limit or None, as_json=as_json)
+    letters_view.show_list(filters, destination, limit=limit or None, as_json=as_json)
 
 
 def show_one(
@@ -61,17 +61,17 @@ def show_one(
 
 
 @with_filters
-def stats(*, selection: Selection, destination: Destination = "default", as_json: Json = False) -> None:
+def stats(*, filters: Filters, destination: Destination = "default", as_json: Json = False) -> None:
     """Count dead letters by reason, last answer and error."""
     from forwarder.cli import letters_view
 
-    letters_view.show_stats(selection, destination, as_json=as_json)
+    letters_view.show_stats(filters, destination, as_json=as_json)
 
 
 @with_filters
 def groups(
     *,
-    selection: Selection,
+    filters: Filters,
     limit: Annotated[int, typer.Option(help="At most so many; 0 for all.", min=0)] = 50,
     destination: Destination = "default",
     as_json: Json = False,
@@ -79,21 +79,21 @@ def groups(
     """Group dead letters by what they died of: the same status, and the same error but for values, ids and numbers."""
     from forwarder.cli import letters_view
 
-    letters_view.show_groups(selection, destination, limit=limit or None, as_json=as_json)
+    letters_view.show_groups(filters, destination, limit=limit or None, as_json=as_json)
 
 
 @with_filters
 def export(
     file: Annotated[str, typer.Argument(help="A new file, compressed if it ends in .gz or .zst; - for a pipe.")],
     *,
-    selection: Selection,
+    filters: Filters,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
     destination: Destination = "default",
 ) -> None:
     """Write dead letters as JSON lines; they stay where they are."""
     from forwarder.cli import caring
 
-    caring.export(selection, destination, file, force=force)
+    caring.export(filters, destination, file, force=force)
 
 
 def import_(
@@ -116,7 +116,7 @@ def import_(
 @with_filters
 def purge(
     *,
-    selection: Selection,
+    filters: Filters,
     everything: Annotated[bool, typer.Option("--all", help="All of them, without any filter.")] = False,
     yes: Yes = False,
     destination: Destination = "default",
@@ -125,4 +125,4 @@ def purge(
     """Delete dead letters for good. Asks first; a filter or --all is needed."""
     from forwarder.cli import caring
 
-    caring.purge(selection, destination, everything=everything, yes=yes, as_json=as_json)
+    caring.purge(filters, destination, everything=everything, yes=yes, as_json=as_json)

@@ -34,18 +34,18 @@ def _filters(
     source: Annotated[str | None, _option("Exactly this service.")] = None,
     batch: Annotated[str | None, _option("Last sent in this batch.")] = None,
     contains: Annotated[str | None, _option("This text is in the body or the error.")] = None,
+    message: Annotated[str | None, _option("Died of this error, but for values, ids and numbers.")] = None,
     attempts: Annotated[str | None, _option("Sent so often: 3, 3.., ..3 or 1..3.")] = None,
     replays: Annotated[str | None, _option("Replayed so often; as --attempts.")] = None,
     letter_id: Annotated[list[str] | None, _option("Exactly this letter; may be repeated.", "--id")] = None,
-) -> Any:  # noqa: ANN401 - a Selection, whose module is imported when it is needed
-    """The selection that the options make."""
-    from forwarder.dead.filters import select  # noqa: PLC0415 - `--help` does not need it
+) -> Any:  # noqa: ANN401 - Filters, whose module is imported when it is needed
+    """What the options select, seen to be possible; its times stand still."""
+    from forwarder.dead.filters import Filters  # noqa: PLC0415 - `--help` does not need it
 
-    return select(
-        now_ms=time.time_ns() // 1_000_000,
-        ids=letter_id or (),
-        reasons=reason or (),
-        statuses=status or (),
+    return Filters(
+        id=tuple(letter_id or ()),
+        reason=tuple(reason or ()),
+        status=tuple(status or ()),
         since=since,
         until=until,
         accepted_since=accepted_since,
@@ -54,9 +54,10 @@ def _filters(
         source=source,
         batch=batch,
         contains=contains,
+        message=message,
         attempts=attempts,
         replays=replays,
-    )
+    ).pinned(time.time_ns() // 1_000_000)
 
 
 def with_options(maker: Callable[..., Any], argument: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -84,5 +85,5 @@ def with_options(maker: Callable[..., Any], argument: str) -> Callable[[Callable
     return wrapped
 
 
-with_filters = with_options(_filters, "selection")
-"""All filters as options; what they select comes as the argument `selection`."""
+with_filters = with_options(_filters, "filters")
+"""All filters as options; what they select comes as the argument `filters`."""

@@ -1,30 +1,29 @@
 """What the `dead-letters` commands show."""
 
-import json
+from collections.abc import Iterator
 from itertools import islice
 
+import msgspec
+
 from forwarder.cli.boundary import say
-from forwarder.cli.context import open_queue
 from forwarder.cli.output import clipped, json_array_out, json_out, line, table_out
-from forwarder.dead.filters import known_id
-from forwarder.dead.groups import Group, grouped
-from forwarder.dead.lines import exported
-from forwarder.dead.reading import selected_of_all
-from forwarder.dead.selection import Selection, trace_id_of
-from forwarder.errors import ForwarderError
-from forwarder.queue import dead_letters
-from forwarder.queue.dead_letters import DeadLetter
+from forwarder.cli.reach import Reach, chosen, reached
+from forwarder.dead.filters import Filters
+from forwarder.dead.selection import trace_id_of
+from forwarder.operations.letter_forms import Alike, Chosen, Grouping, Letter, One, Paging
+from forwarder.operations.letters import PAGE_MAX, laid_out
+from forwarder.operations.table import GROUPS, LETTER, LETTERS, STATS
 from forwarder.times import shown_moment
 
 _ERRORS_SHOWN = 20
 
 
-def show_list(selection: Selection, destination: str, *, limit: int | None, as_json: bool) -> None:
+def show_list(filters: Filters, destination: str, *, limit: int | None, as_json: bool) -> None:
     """The first letters of a selection."""
-    with open_queue() as queue:
-        letters = selected_of_all(queue.client, queue.partitions(destination), selection)
+    with reached() as reach:
+        letters = _letters(reach, filters, destination, limit)
         if as_json:
-            json_array_out(letter.as_json() for letter in islice(letters, limit))
+            json_array_out(msgspec.to_builtins(letter) for letter in islice(letters, limit))
             return
         headers = ["id", "died", "reason", "status", "attempts", "source", "trace_id", "error"]
         table_out(headers, (_row(letter) for letter in islice(letters, limit)))
@@ -32,75 +31,75 @@ def show_list(selection: Selection, destination: str, *, limit: int | None, as_j
             say(f"only the first {limit:,} are shown; --limit 0 shows all")
 
 
+def _letters(reach: Reach, filters: Filters, destination: str, limit: int | None) -> Iterator[Letter]:
+    """Letters of a selection, oldest first, page by page; one more than the limit, to know that there are more."""
+    start, size = None, PAGE_MAX if limit is None else min(PAGE_MAX, limit + 1)
+    while True:
+        asked = msgspec.convert(
+            {**chosen(filters, destination), "limit": size, "start": start, "newest_first": False}, Paging
+        )
+        found = reach.do(LETTERS, asked)
+        yield from found.letters
+        if found.next is None:
+            return
+        start = found.next
+
+
 def show_one(letter_id: str, destination: str, *, as_json: bool) -> None:
     """One letter and its event."""
-    known_id(letter_id)
-    with open_queue() as queue:
-        each = (dead_letters.get(queue.client, keys, letter_id) for keys in queue.partitions(destination))
-        letter = next((one for one in each if one is not None), None)
-    if letter is None:
-        raise ForwarderError(f"there is no dead letter {letter_id}: it was replayed or purged, or never was")
+    with reached() as reach:
+        letter = reach.do(LETTER, One(id=letter_id, destination=destination))
     if as_json:
-        json_out(exported(letter))
+        json_out(msgspec.to_builtins(letter))
         return
-    for name, value in {**letter.as_json(), "at": shown_moment(letter.at_ms)}.items():
-        if name != "body":
+    plain = {**msgspec.to_builtins(letter), "at": shown_moment(letter.at)}
+    for name, value in plain.items():
+        if name not in ("body", "body_base64"):
             line(f"{name:9} {'-' if value in (None, '') else value}")
-    for text in _laid_out(letter.body):
+    for text in laid_out(letter.body):
         line(text)
 
 
-def show_stats(selection: Selection, destination: str, *, as_json: bool) -> None:
+def show_stats(filters: Filters, destination: str, *, as_json: bool) -> None:
     """Counts of a selection."""
-    with open_queue() as queue:
-        stats = grouped(selected_of_all(queue.client, queue.partitions(destination), selection)).stats()
+    with reached() as reach:
+        stats = reach.do(STATS, msgspec.convert(chosen(filters, destination), Chosen))
     if as_json:
-        json_out(stats)
+        json_out(msgspec.to_builtins(stats))
         return
-    line(f"{stats['total']:,} dead letters")
-    errors = {one["error"]: one["count"] for one in stats["errors"][:_ERRORS_SHOWN]}
-    for header, counts in (("reason", stats["reasons"]), ("status", stats["statuses"]), ("error", errors)):
+    line(f"{stats.total:,} dead letters")
+    errors = {one.error: one.count for one in stats.errors[:_ERRORS_SHOWN]}
+    for header, counts in (("reason", stats.reasons), ("status", stats.statuses), ("error", errors)):
         if counts:
             line("")
             table_out(["count", header], [[count, name] for name, count in counts.items()])
 
 
-def show_groups(selection: Selection, destination: str, *, limit: int | None, as_json: bool) -> None:
+def show_groups(filters: Filters, destination: str, *, limit: int | None, as_json: bool) -> None:
     """What letters of a selection died of, the commonest first."""
-    with open_queue() as queue:
-        found = grouped(selected_of_all(queue.client, queue.partitions(destination), selection))
-    groups = found.commonest[:limit]
+    with reached() as reach:
+        found = reach.do(GROUPS, msgspec.convert({**chosen(filters, destination), "limit": limit or 0}, Grouping))
     if as_json:
-        json_out([group.as_json() for group in groups])
+        json_out(msgspec.to_builtins(found.groups))
         return
     headers = ["count", "status", "error", "first", "last", "sources", "example"]
-    table_out(headers, [_group_row(group) for group in groups])
-    if len(found.commonest) > len(groups):
-        say(f"only the {len(groups):,} largest of {len(found.commonest):,} groups are shown; --limit 0 shows all")
+    table_out(headers, [_group_row(group) for group in found.groups])
+    if found.found > len(found.groups):
+        say(f"only the {len(found.groups):,} largest of {found.found:,} groups are shown; --limit 0 shows all")
 
 
-def _group_row(group: Group) -> list[object]:
-    sources = ", ".join(f"{name or 'unknown'} {count:,}" for name, count in group.sources.most_common(3))
+def _group_row(group: Alike) -> list[object]:
+    sources = ", ".join(f"{name or 'unknown'} {count:,}" for name, count in list(group.sources.items())[:3])
     more = f", … ({len(group.sources)})" if len(group.sources) > 3 else ""  # noqa: PLR2004 - three fit
-    moments = shown_moment(group.first_ms), shown_moment(group.last_ms)
-    return [group.count, group.status, clipped(group.message, 100), *moments, sources + more, group.example]
-
-
-def _row(letter: DeadLetter) -> list[object]:
     return [
-        *(letter.id, shown_moment(letter.died_ms), letter.reason, letter.status, letter.attempts),
-        *(
-            letter.source.decode("utf-8", "replace"),
-            clipped(trace_id_of(letter.body) or ""),
-            clipped(letter.error, 100),
-        ),
+        *(group.count, group.status, clipped(group.message, 100), group.first, group.last),
+        *(sources + more, group.example.id),
     ]
 
 
-def _laid_out(body: bytes) -> list[str]:
-    """An event over several lines; what is none, as it stands."""
-    text = body.decode("utf-8", "backslashreplace")
-    try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False).splitlines()
-    except (ValueError, RecursionError):
-        return [text]
+def _row(letter: Letter) -> list[object]:
+    died_ms = int(letter.id.partition("-")[0])
+    return [
+        *(letter.id, shown_moment(died_ms), letter.reason, letter.status, letter.attempts, letter.source),
+        *(clipped(trace_id_of(letter.body.encode("utf-8", "replace")) or ""), clipped(letter.error, 100)),
+    ]

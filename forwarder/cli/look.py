@@ -1,13 +1,14 @@
 # ruff: noqa: PLC0415 - what does the work is imported when it is called for
-"""`status`, `audit`, `config`: look, and change nothing."""
+"""`status`, `audit`, `doctor`, `trail`, `config`: look, and change nothing."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from forwarder.cli.filters import Json
 
 _PANEL = "Look"
+RoleName = Literal["producer", "ingest", "worker", "operator", "console"]
 
 
 def register(app: typer.Typer) -> None:
@@ -16,6 +17,8 @@ def register(app: typer.Typer) -> None:
         rich_help_panel=_PANEL, epilog="Examples:\n\nforwarder status --watch\n\nforwarder status --json | jq .default"
     )(status)
     app.command(rich_help_panel=_PANEL, epilog="Example: forwarder audit --deep || page-somebody")(audit)
+    app.command(rich_help_panel=_PANEL, epilog="Example: forwarder doctor || page-somebody")(doctor)
+    app.command(rich_help_panel=_PANEL, epilog="Example: forwarder trail --limit 10")(trail)
     app.command(rich_help_panel=_PANEL, epilog="Example: forwarder config --json")(config)
 
 
@@ -40,6 +43,30 @@ def audit(
     from forwarder.cli import audit_view
 
     audit_view.show(deep=deep, as_json=as_json)
+
+
+def doctor(
+    role: Annotated[
+        RoleName | None, typer.Option("--role", help="The program whose Redis user this is; its name tells, if given.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check the set-up: settings, files, Redis, workers, rights and upstreams, each finding with its mend.
+
+    Exits with 0 when all is well, with 1 for a warning, with 2 for a fault. It changes nothing.
+    """
+    from forwarder.cli import doctor_view
+
+    doctor_view.show(role, as_json=as_json)
+
+
+def trail(
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=500)] = 20, as_json: Json = False
+) -> None:
+    """Show what operators did, the newest first: who, what, to which dead letters, and what came of it."""
+    from forwarder.cli import trail_view
+
+    trail_view.show(limit=limit, as_json=as_json)
 
 
 def config(as_json: Json = False) -> None:

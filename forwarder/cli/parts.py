@@ -77,9 +77,11 @@ def sandbox() -> None:
 
 def _check_upstreams(settings: Settings) -> None:
     for name in settings.destination_names:
-        if settings.upstream(name).api_key is None:
+        upstream = settings.upstream(name)
+        if not upstream.has_key:
             scope = "" if name == DEFAULT_DESTINATION else f"DESTINATIONS__{name.upper()}__"
             raise InvalidSettings(
                 f"{PREFIX}{scope}API_KEY is not set: the Feedback API wants a key; "
                 "to try without one, `forwarder up` forwards to a sandbox"
             )
+        _ = upstream.key  # raises when its file cannot be read

@@ -8,9 +8,9 @@ import typer
 from forwarder.cli.filters import Destination, Json, Yes, with_filters, with_options
 
 if TYPE_CHECKING:
-    from forwarder.dead.selection import Selection
+    from forwarder.dead.filters import Filters
 else:
-    Selection = Any  # annotations are read when the options are made, long before this type is needed
+    Filters = Any  # annotations are read when the options are made, long before this type is needed
 
 _PANEL = "Dead letters"
 _Id = Annotated[str, typer.Argument(metavar="ID", help="As `forwarder replay status` shows it.")]
@@ -73,7 +73,7 @@ def _options(
 def replay(
     ctx: typer.Context,
     *,
-    selection: Selection,
+    filters: Filters,
     options: dict[str, Any],
     background: _Background = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until every event is delivered or dead again.")] = False,
@@ -94,7 +94,7 @@ def replay(
         return
     from forwarder.cli import replaying
 
-    asked = replaying.Asked(destination, selection, **options)
+    asked = replaying.asked_for(filters, destination, **options)
     if dry_run:
         replaying.rehearse(asked, as_json=as_json)
     else:

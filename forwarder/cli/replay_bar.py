@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from forwarder.cli.output import console
+from forwarder.operations.replay_forms import Replay
 from forwarder.queue.replays import Record
 
 
 @contextmanager
-def replay_bar(expected: int | None) -> Iterator[Callable[[Record], None]]:
+def replay_bar(expected: int | None) -> Iterator[Callable[[Record | Replay], None]]:
     """A bar; quiet when nobody watches.
 
     Args:
@@ -31,7 +32,7 @@ def replay_bar(expected: int | None) -> Iterator[Callable[[Record], None]]:
     with progress.Progress(*columns, transient=True, console=console(err=True)) as bar:
         task = bar.add_task("moving", total=expected, rate="", outcome="")
 
-        def show(record: Record) -> None:
+        def show(record: Record | Replay) -> None:
             done = record.moved if expected is not None else record.seen
             speed = next(one.speed for one in bar.tasks if one.id == task)
             bar.update(

@@ -14,13 +14,14 @@ import msgspec
 import typer
 
 from forwarder.cli.boundary import FAILED, say
-from forwarder.cli.context import Queue, open_queue
 from forwarder.cli.interrupts import Interrupts
 from forwarder.cli.output import json_out, line
 from forwarder.cli.progress import progress
+from forwarder.cli.reach import open_queue
 from forwarder.cli.refused import RefusedFile
 from forwarder.errors import ForwarderError, QueueUnavailable, UsageError
 from forwarder.feedback import Members, codec
+from forwarder.operations.operator import Operator
 from forwarder.parts import UNDECODABLE
 from forwarder.queue.connection import queue_errors
 from forwarder.queue.durable import run_durably
@@ -87,7 +88,7 @@ class _Sending:
         refused: where the refused go.
     """
 
-    def __init__(self, queue: Queue, order: Order, stream: BufferedReader) -> None:
+    def __init__(self, queue: Operator, order: Order, stream: BufferedReader) -> None:
         self._queue = queue
         self._order = order
         queue.keys(order.destination)
@@ -146,7 +147,7 @@ class _Sending:
         return ForwarderError(f"{error}\n{way_on}goes on")
 
 
-def _append(queue: Queue, order: Order, members: Members) -> str:
+def _append(queue: Operator, order: Order, members: Members) -> str:
     """Append one entry; the client repeats the step after a lost reply, under the same chunk id."""
     settings, chunk_id = queue.settings, new_chunk_id(queue.settings.partitions_of(order.destination))
     keys = Keys(order.destination, partition_of(chunk_id), settings.key_prefix)

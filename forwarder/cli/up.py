@@ -13,12 +13,14 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from forwarder.cli.context import Queue
-from forwarder.cli.status_view import REFRESH_S, look
+from forwarder.cli.reach import Direct
+from forwarder.cli.status_view import REFRESH_S, in_one_line, look
 from forwarder.embedded import DataLock, EmbeddedServer
 from forwarder.errors import ForwarderError
+from forwarder.ingest.auth import is_loopback
 from forwarder.ingest.serve import ingest_child, listen_for_ingest
-from forwarder.listening import base_url
+from forwarder.listening import base_url, console_url
+from forwarder.operations.operator import Operator
 from forwarder.paths import DataDir
 from forwarder.queue.connection import Client, connect, queue_errors, shown
 from forwarder.settings import Settings
@@ -53,14 +55,15 @@ class Up:
             parts.callback(lock.release)
             queue = parts.enter_context(self._queue())
             upstream, env = self._settings.url, {}
-            if self._settings.api_key is None:
+            if not self._settings.has_key:
                 upstream = parts.enter_context(self._sandbox())
                 env = {"FORWARDER_BASE_URL": upstream, "FORWARDER_API_KEY": SANDBOX_KEY}
                 env |= {"FORWARDER_FEEDBACK_PATH": "/feedback/", "FORWARDER_AUTH_SCHEME": "portkey"}
+                env["FORWARDER_ALLOW_PLAINTEXT"] = "true"  # it is ours, wherever it listens
             grace_s = self._settings.shutdown_grace_s + STOP_MARGIN_S
             parts.callback(self._workers.stop, grace_s, hurried=lambda: self._asked.count == HURRY)
             self._start_workers(env)
-            self._greet(queue, upstream, parts.enter_context(self._ingesting()))
+            self._greet(queue, upstream, parts.enter_context(self._ingesting(env)))
             self._watch()
             self._console.print("stopping: what is in flight gets its outcome, the rest stays queued")
         self._console.print("stopped")
@@ -98,11 +101,11 @@ class Up:
             self._others.stop(STOP_MARGIN_S)
 
     @contextmanager
-    def _ingesting(self) -> Iterator[str]:
-        """The HTTP ingest, running; yields its base URL."""
+    def _ingesting(self, env: dict[str, str]) -> Iterator[str]:
+        """The HTTP ingest and the console, running; yields the ingest's base URL."""
         with listen_for_ingest(self._settings) as listener:
             for number in range(1, self._settings.ingest_workers + 1):
-                self._ingest.start(ingest_child(listener, number, self._quiet()))
+                self._ingest.start(ingest_child(listener, number, {**self._quiet(), **env}))
             try:
                 yield base_url(self._settings.ingest_host, listener.getsockname()[1])
             finally:
@@ -119,7 +122,7 @@ class Up:
     def _greet(self, queue: str, upstream: str, ingest: str) -> None:
         forwarder = sys.argv[0] if sys.argv[0].endswith("forwarder") else "forwarder"
         count = self._settings.workers
-        real = self._settings.api_key is not None
+        real = self._settings.has_key
         known = "the real API: FORWARDER_API_KEY is set" if real else "set FORWARDER_API_KEY to forward to the real API"
         key = " -H 'x-portkey-api-key: KEY'" if self._settings.ingest_keys else ""
         json_body = """-H 'content-type: application/json' -d '{"trace_id": "t1", "value": 1, "text": "good"}'"""
@@ -127,6 +130,7 @@ class Up:
             f"\n  queue     {queue}",
             f"  workers   {count} RQ worker{'s' if count > 1 else ''} on the queue `feedback`",
             f"  ingest    {ingest}   (documented at {ingest.removesuffix('/v1')}/docs)",
+            *self._console_line(ingest),
             f"  upstream  {upstream if real else f'sandbox at {upstream}'}   ({known})",
             "\n  try, in another terminal:",
             f"    curl {ingest}/feedback/{key} {json_body}",
@@ -141,6 +145,15 @@ class Up:
         )
         for line in lines:
             self._console.print(line, soft_wrap=True, markup=False)
+
+    def _console_line(self, ingest: str) -> list[str]:
+        if not self._settings.console:
+            return []
+        login = "log in with a name and password, or a token"
+        if self._settings.console_is_open:
+            alone = is_loopback(self._settings.ingest_host)
+            login = "nobody has to log in on this machine" if alone else "closed: FORWARDER_CONSOLE_USERS is not set"
+        return [f"  console   {console_url(ingest)}   ({login})"]
 
     def _watch(self) -> None:
         """Keep the workers running and the status line fresh until asked to stop."""
@@ -169,7 +182,7 @@ class Up:
     def _status_line(self, client: Client) -> str:
         try:
             with queue_errors(self._settings):
-                statuses = look(Queue(self._settings, client))
+                now = look(Direct(Operator(self._settings, client)))
         except ForwarderError as error:
             return str(error)
-        return "  |  ".join(status.line for status in statuses)
+        return "  |  ".join(in_one_line(name, status) for name, status in now.statuses.items())

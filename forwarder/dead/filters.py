@@ -1,17 +1,75 @@
-"""A selection from what people type: options of a command, or the query of a URL (pure)."""
+"""A selection from what people type: options of a command, the query of a URL, or JSON; one set of names (pure)."""
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Self
 
+from msgspec import Struct
+from msgspec.structs import asdict, replace
+
+from forwarder.dead.likeness import normalised
 from forwarder.dead.selection import NO_STATUS, Selection
 from forwarder.errors import UsageError
 from forwarder.queue.dead_letters import REASONS
-from forwarder.times import parse_moment_ms
+from forwarder.times import iso_moment, parse_moment_ms
 
 _STATUS: Final = re.compile(r"[1-9](\d\d|xx)", re.ASCII)
 _ID: Final = re.compile(r"\d{1,19}-\d{1,19}", re.ASCII)
 _RANGE: Final = re.compile(r"(?P<least>\d{1,9})?(?P<dots>\.\.)?(?P<most>\d{1,9})?", re.ASCII)
+
+
+class Filters(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What people give to select dead letters, named as on the command line; `Selection` says what each means.
+
+    Times are written `2h` (so long ago) or in ISO form, ranges `3`, `3..`, `..3` or `1..3`. Of lists one must hold.
+    """
+
+    id: tuple[str, ...] = ()
+    reason: tuple[str, ...] = ()
+    status: tuple[str, ...] = ()
+    since: str | None = None
+    until: str | None = None
+    accepted_since: str | None = None
+    accepted_until: str | None = None
+    trace_id: str | None = None
+    source: str | None = None
+    batch: str | None = None
+    contains: str | None = None
+    message: str | None = None
+    attempts: str | None = None
+    replays: str | None = None
+
+    def selection(self, now_ms: int) -> Selection:
+        """The selection at this moment.
+
+        Raises:
+            UsageError: a value that cannot be; names the option.
+        """
+        given = {name: getattr(self, name) for name in Filters.__struct_fields__}
+        lists = {"ids": given.pop("id"), "reasons": given.pop("reason"), "statuses": given.pop("status")}
+        return select(now_ms=now_ms, **lists, **given)
+
+    def pinned(self, now_ms: int) -> Self:
+        """The same with times that do not move on: what was counted is what is done.
+
+        Raises:
+            UsageError: a value that cannot be.
+        """
+        self.selection(now_ms)
+        times = {name: given for name in _TIMES if (given := getattr(self, name)) is not None}
+        return replace(self, **{name: iso_moment(parse_moment_ms(given, now_ms)) for name, given in times.items()})
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """As the query of a URL: what was given, in order."""
+        pairs: list[tuple[str, str]] = []
+        for name, value in asdict(self).items():
+            if name in Filters.__struct_fields__ and value not in (None, ()):
+                pairs += [(name, one) for one in value] if isinstance(value, tuple) else [(name, value)]
+        return pairs
+
+
+_TIMES: Final = ("since", "until", "accepted_since", "accepted_until")
 
 
 def select(
@@ -28,6 +86,7 @@ def select(
     source: str | None = None,
     batch: str | None = None,
     contains: str | None = None,
+    message: str | None = None,
     attempts: str | None = None,
     replays: str | None = None,
 ) -> Selection:
@@ -52,6 +111,7 @@ def select(
         source=source,
         batch=batch,
         contains=contains,
+        message=None if message is None else normalised(message),
         attempts=_range(attempts, "--attempts"),
         replays=_range(replays, "--replays"),
     )

@@ -1,12 +1,11 @@
 """Dead letters that died of the same thing, counted together (pure)."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Final
 
+from forwarder.dead.likeness import normalised
 from forwarder.dead.selection import NO_STATUS
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.times import shown_moment
@@ -15,14 +14,6 @@ GROUPS_MAX: Final = 10_000
 SOURCES_MAX: Final = 100
 OTHERS: Final = "(others)"
 """An upstream that never says the same twice, or a service with a new name each time, must not fill our memory."""
-
-_DIGITS: Final = dict.fromkeys(range(ord("0"), ord("9") + 1), "0")
-_VARYING: Final = (
-    (re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE), "ID"),
-    (re.compile(r"\"[^\"]*\"|'[^']*'|`[^`]*`"), "…"),
-    (re.compile(r"\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,}\b", re.IGNORECASE), "ID"),
-    (re.compile(r"\d+(?:[.,]\d+)*"), "N"),
-)
 
 
 @dataclass(slots=True)
@@ -127,15 +118,3 @@ def grouped(letters: Iterable[DeadLetter]) -> Groups:
     for letter in letters:
         groups.add(letter)
     return groups
-
-
-def normalised(error: str) -> str:
-    """An error text without what varies: quoted values, ids and numbers."""
-    return _normalised(error.translate(_DIGITS))  # which digit it is makes no difference, so that few texts are left
-
-
-@lru_cache(maxsize=GROUPS_MAX)
-def _normalised(error: str) -> str:
-    for varying, sign in _VARYING:
-        error = varying.sub(sign, error)
-    return " ".join(error.split())

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from forwarder.dead.likeness import normalised
 from forwarder.parts import UNDECODABLE
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.times import shown_moment
@@ -41,6 +42,7 @@ class Selection(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=T
         source: exactly this producing service.
         batch: exactly this one, in which it was last sent.
         contains: this text stands in the body or in the error.
+        message: the error is this one but for quoted values, ids and numbers, as `normalised` makes it.
         attempts: requests in which it was sent, from and to; None for no end.
         replays: how often it was replayed, likewise.
     """
@@ -56,6 +58,7 @@ class Selection(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=T
     source: str | None = None
     batch: str | None = None
     contains: str | None = None
+    message: str | None = None
     attempts: tuple[int, int | None] = (0, None)
     replays: tuple[int, int | None] = (0, None)
 
@@ -100,6 +103,7 @@ class Selection(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=T
             and _within(letter.attempts, self.attempts)
             and _within(letter.replays, self.replays)
             and (not self.ids or letter.id in self.ids)
+            and (self.message is None or normalised(letter.error) == self.message)
             and (self.contains is None or self._contained_in(letter, self.contains))
             and (self.trace_id is None or trace_id_of(letter.body) == self.trace_id)
         )

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from forwarder.answers import JSON, Refused, Reply, error_reply, refuse, success_reply
+from forwarder.console.mount import Mounted, is_for_operators
 from forwarder.errors import ForwarderError, InvalidFeedback
 from forwarder.extras import require
 from forwarder.feedback import Members, codec
@@ -21,10 +22,11 @@ from forwarder.ingest.body import BodyReader, Disconnected
 from forwarder.ingest.cors import Cors
 from forwarder.ingest.errors import request_id, unavailable, wrong
 from forwarder.ingest.group_commit import GroupCommit
+from forwarder.ingest.refusals import Refusals
 from forwarder.ingest.resources import Resources
-from forwarder.ingest.routes import Handler, Routes
+from forwarder.ingest.routes import FEEDBACK, Handler, Routes
 from forwarder.log import get_logger
-from forwarder.settings import Settings
+from forwarder.settings import DEFAULT_DESTINATION, Settings
 
 JSON_TYPE: Final = (b"content-type", JSON.encode())
 ACCEPTED: Final = "Feedback accepted for delivery"
@@ -46,23 +48,42 @@ class Ingest:
         self._status = int(settings.ingest_status)
         self._log = get_logger()
         self._door: Door[GroupCommit]
+        self._console = Mounted(settings)
+        self._refusals: Refusals
         self._routes: Routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or the life of the server."""
         if scope["type"] == "http":
-            await self._serve(scope, receive, send)
+            path = scope["path"]
+            if path in FEEDBACK or not is_for_operators(path):
+                await self._serve(scope, receive, send)
+            else:
+                await self._operate(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
+
+    def stop(self) -> None:
+        """The server stops: answers without an end are to come to one."""
+        self._console.stop()
+
+    async def _operate(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = await self._console.refusal(scope["path"])
+        if refusal is not None:
+            await _send(self._traced(refusal, dict(scope["headers"])), {}, send)
+        else:
+            await self._console.serve(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         resources = Resources(self._settings)
         self._door = resources.door
+        self._refusals = resources.refusals
         take, end = self._traced_take() if self._settings.tracing else (self._take, None)
         self._routes = Routes(self._settings, self._cors, take, resources.probes)
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        await self._console.close()
         await resources.close()
         if end is not None:
             await asyncio.to_thread(end)
@@ -84,9 +105,15 @@ class Ingest:
 
     async def _take(self, headers: Headers, receive: Receive, parent: str = "") -> Reply:
         """`POST /v1/feedback`: take one event or an array, whole or not at all."""
-        lane = self._door.admit(headers)
-        body = await self._bodies.read(headers, receive)
-        members = self._validated(body)
+        destination = DEFAULT_DESTINATION
+        try:
+            lane = self._door.admit(headers)
+            destination = lane.destination
+            body = await self._bodies.read(headers, receive)
+            members = self._validated(body)
+        except Refused as refused:
+            self._refusals.note(destination, refused.reply.status)
+            raise
         await lane.add(Members(members.joined, members.count, (parent,)) if parent else members)
         return success_reply(ACCEPTED, self._ids.take(members.count), self._status)
 

@@ -87,14 +87,15 @@ def check_exposure(settings: IngestSettings) -> None:
     Raises:
         InvalidSettings: the address is not a loopback one and there is no key.
     """
-    if not settings.ingest_keys and not _is_loopback(settings.ingest_host):
+    if not settings.ingest_keys and not is_loopback(settings.ingest_host):
         raise InvalidSettings(
             f"FORWARDER_INGEST_HOST is {settings.ingest_host!r} and no key is configured, so anybody could send: "
             "set FORWARDER_INGEST_KEYS__NAME to a key, or listen on 127.0.0.1"
         )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can be meant."""
     if host == "localhost":
         return True
     try:

@@ -49,9 +49,11 @@ class GroupCommit:
         store: does an append.
         linger_s: longest wait for company.
         memory: how much may wait, shared by all of a process.
+        destination: where the events go.
     """
 
-    def __init__(self, store: Store, linger_s: float, memory: "Memory") -> None:
+    def __init__(self, store: Store, linger_s: float, memory: "Memory", destination: str = "default") -> None:
+        self.destination = destination
         self._store = store
         self._linger_s = linger_s
         self._memory = memory

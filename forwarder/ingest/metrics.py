@@ -28,6 +28,7 @@ COUNTERS: Final = {
     "dead_lettered": "Events that became dead letters, by reason.",
     "purged": "Dead letters that were deleted.",
     "refused": "Events that the queue did not take, by reason.",
+    "ingest_refused": "Requests that the HTTP ingest refused as the caller's fault, by the status of the answer.",
     "dropped": "Events that a producer gave up before the queue had them, by reason.",
     "requests": "Requests to the upstream, by the status of the answer; none: no answer came.",
     "retries": "Requests that had to be repeated.",
@@ -35,10 +36,14 @@ COUNTERS: Final = {
     "entries_settled": "Stream entries that have their outcome.",
 }
 """The ledger's counters, without what follows a colon: that becomes the label of LABELS."""
-LABELS: Final = {"dead_lettered": "reason", "refused": "reason", "dropped": "reason", "requests": "status"}
+LABELS: Final = {
+    **dict.fromkeys(("dead_lettered", "refused", "dropped"), "reason"),
+    **dict.fromkeys(("requests", "ingest_refused"), "status"),
+}
 KNOWN: Final = {
     "dead_lettered": REASONS,
     "refused": ("backlog", "memory"),
+    "ingest_refused": ("401", "413", "422"),
     "dropped": ("buffer_full", "closed", "exit", "invalid", "spill_full", "spill_unavailable"),
 }
 """Shown also while they are nought: a rate misses the first step of a series that was not there before."""

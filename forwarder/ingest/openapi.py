@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from forwarder.feedback import VALUE_MAX, VALUE_MIN
+from forwarder.operations.openapi import described
 from forwarder.settings import Settings
 
 JsonObject = dict[str, Any]
@@ -26,6 +27,7 @@ _ABOUT: Final = (
 def openapi(settings: Settings) -> JsonObject:
     """The description, as what JSON can hold."""
     secured: list[JsonObject] = [{"portkey": []}, {"bearer": []}] if settings.ingest_keys else [{}]
+    paths, schemas = described(secured=not settings.console_is_open) if settings.console else ({}, {})
     return {
         "openapi": "3.1.0",
         "info": {"title": "Feedback forwarder", "version": "1", "description": _ABOUT},
@@ -35,9 +37,10 @@ def openapi(settings: Settings) -> JsonObject:
             "/healthz": {"get": _get("health", "Whether the process can answer.", "Health")},
             "/readyz": {"get": _get("ready", "Whether Redis answers and the backlogs are under their cap.", "Ready")},
             "/metrics": {"get": _metrics()},
+            **paths,
         },
         "components": {
-            "schemas": {"Feedback": _feedback(settings), **_ANSWERS},
+            "schemas": {"Feedback": _feedback(settings), **_ANSWERS, **schemas},
             "securitySchemes": {
                 "portkey": {"type": "apiKey", "in": "header", "name": "x-portkey-api-key"},
                 "bearer": {"type": "http", "scheme": "bearer"},

@@ -6,6 +6,7 @@ from functools import partial
 from forwarder.ingest.auth import Caller, Door, callers
 from forwarder.ingest.group_commit import GroupCommit, Memory
 from forwarder.ingest.probes import Probes
+from forwarder.ingest.refusals import Refusals
 from forwarder.ingest.spilling import Resender, SpillingStore
 from forwarder.ingest.store import QueueStore
 from forwarder.queue.connection import connect_async
@@ -35,6 +36,7 @@ class Resources:
         keys = [(digest, self._lane(caller)) for digest, caller in callers(settings)]
         self.door = Door(keys, None if keys else self._lane(Caller()))
         self.probes = Probes(settings, self._client)
+        self.refusals = Refusals(settings, self._client)
 
     async def close(self) -> None:
         """Wait for what is under way, then let the connections go."""
@@ -42,11 +44,13 @@ class Resources:
             await lane.settled()
         if self._resender is not None:
             await asyncio.to_thread(self._resender.end)
+        await self.refusals.close()
         await self.probes.close()
         await self._client.aclose()
 
     def _lane(self, caller: Caller) -> GroupCommit:
         """The lane of a caller; keys with the same ties share one."""
         if caller not in self._lanes:
-            self._lanes[caller] = GroupCommit(partial(self._store.append, caller), self._linger_s, self._memory)
+            store = partial(self._store.append, caller)
+            self._lanes[caller] = GroupCommit(store, self._linger_s, self._memory, caller.destination)
         return self._lanes[caller]

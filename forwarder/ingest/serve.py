@@ -16,7 +16,7 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from typing_extensions import override
@@ -37,7 +37,21 @@ GC_THRESHOLD: Final = (20_000, 50, 100)
 
 
 class GuardedServer(Server):
-    """uvicorn's server, which also ends what is overdue."""
+    """uvicorn's server, which also ends what is overdue, and tells endless answers when it stops.
+
+    Args:
+        config: of uvicorn, and our bounds.
+        on_stop: called when it begins to stop.
+    """
+
+    def __init__(self, config: GuardedConfig, on_stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_stop = on_stop
+
+    @override
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_stop()
+        await super().shutdown(sockets)
 
     @override
     async def on_tick(self, counter: int) -> bool:
@@ -55,8 +69,9 @@ def serve(settings: Settings, listener: socket.socket, app: Any = None) -> None:
         app: in place of the ingest, for comparisons.
     """
     _raise_file_limit()
+    ingest = Ingest(settings)
     config = GuardedConfig(
-        app or Ingest(settings),
+        app or ingest,
         settings,
         loop="uvloop",
         ws="none",
@@ -71,7 +86,7 @@ def serve(settings: Settings, listener: socket.socket, app: Any = None) -> None:
     _calm_the_collector()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, _ended_in_order)
-    GuardedServer(config).run(sockets=[listener])
+    GuardedServer(config, ingest.stop).run(sockets=[listener])
 
 
 def _ended_in_order(_: int, __: object) -> None:

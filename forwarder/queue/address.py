@@ -126,6 +126,13 @@ def cluster_address(url: str) -> ClusterAddress:
     return ClusterAddress(nodes(hosts, PORT), username, password)
 
 
+def node_url(url: str, node: Node) -> str:
+    """The URL of one node of a cluster."""
+    host, port = node
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'rediss' if is_tls(url) else 'redis'}://{shown}:{port}"
+
+
 def nodes(hosts: str, default_port: int) -> tuple[Node, ...]:
     """`host:port,host` taken apart.
 

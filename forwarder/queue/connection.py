@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+from urllib.parse import unquote, urlsplit
 
 import redis
 import redis.asyncio
@@ -37,14 +38,18 @@ from forwarder.queue.address import (
     cluster_address,
     is_tls,
     masked,
+    node_url,
     scheme,
     sentinel_address,
 )
 from forwarder.queue.clients import AsyncQueueClient, QueueClient
+from forwarder.queue.codec import PLAIN, attach
+from forwarder.queue.forms import codec_for
 from forwarder.settings import Settings
 
 Client = redis.Redis
 AsyncClient = redis.asyncio.Redis
+AnyClient = TypeVar("AnyClient", Client, AsyncClient)
 
 BLOCK_MAX_MS: Final = 1_000
 """Longest blocking read; well under any read timeout, which would otherwise break it off."""
@@ -56,6 +61,8 @@ _RETRIES: Final = 3
 _BACKOFF_BASE_S: Final = 0.05
 _BACKOFF_CAP_S: Final = 1.0
 _MAX_CONNECTIONS: Final = 32
+_READ_SIZE: Final = 1_048_576
+"""Bytes that an asyncio client takes from its socket at once, if they are there: a drain asks for two million."""
 
 
 def queue_url(settings: Settings) -> str:
@@ -79,29 +86,55 @@ def connect(settings: Settings, url: str | None = None, *, retries: int = _RETRI
         retries: of a command that got no reply.
     """
     url = url or queue_url(settings)
+    if scheme(url) in CLUSTER:
+        return _with_codec(_cluster(settings, url, retries), settings)
     retry = Retry(ExponentialWithJitterBackoff(base=_BACKOFF_BASE_S, cap=_BACKOFF_CAP_S), retries)
     options = {"retry": retry, **_common(settings)}
+    pool: redis.ConnectionPool
     if scheme(url) in SENTINEL:
-        return QueueClient(connection_pool=_sentinel().pool(sentinel_address(url), settings.redis_tls, options))
+        pool = _sentinel().pool(sentinel_address(url), settings.redis_tls, options)
+    else:
+        pool = redis.BlockingConnectionPool.from_url(url, **options, **_tls(settings, url))
+    return _with_codec(QueueClient(connection_pool=pool), settings)
+
+
+def connect_async(settings: Settings, url: str | None = None) -> AsyncClient:
+    """A client for one asyncio loop; connects at its first command.
+
+    It does not repeat commands by itself: a drain must know that the reply to a read may have been lost.
+
+    Args:
+        settings: timeouts, TLS, and the queue's URL.
+        url: another server than the queue's.
+    """
+    from redis.asyncio.retry import Retry as AsyncRetry  # noqa: PLC0415 - a producer without asyncio need not pay it
+
+    url = url or queue_url(settings)
     if scheme(url) in CLUSTER:
-        return _cluster(settings, url, retries)
-    pool = redis.BlockingConnectionPool.from_url(url, **options, **_tls(settings, url))
-    return QueueClient(connection_pool=pool)
+        return _with_codec(_cluster_async(settings, url), settings)
+    options = {"retry": AsyncRetry(NoBackoff(), 0), "socket_read_size": _READ_SIZE, **_common(settings)}
+    pool: redis.asyncio.ConnectionPool
+    if scheme(url) in SENTINEL:
+        pool = _sentinel().async_pool(sentinel_address(url), settings.redis_tls, options)
+    else:
+        pool = redis.asyncio.BlockingConnectionPool.from_url(url, **options, **_tls(settings, url))
+    return _with_codec(_async_client(pool), settings)
+
+
+def _async_client(pool: redis.asyncio.ConnectionPool) -> AsyncClient:
+    client = AsyncQueueClient(connection_pool=pool)
+    client.set_response_callback("XREADGROUP", _as_it_came)  # a dict per entry costs too much
+    return client
 
 
 def _cluster(settings: Settings, url: str, retries: int) -> Client:
     from forwarder.queue.cluster import ClusterClient  # noqa: PLC0415 - who has one server need not pay it
 
-    address = cluster_address(url)
+    address, common = cluster_address(url), {"retry": Retry(NoBackoff(), 0), **_common(settings)}
 
     def node(at: Node) -> Client:
-        login = {"username": address.username, "password": address.password, "retry": Retry(NoBackoff(), 0)}
-        one = f"{'rediss' if is_tls(url) else 'redis'}://{_host(at)}"
-        return QueueClient(
-            connection_pool=redis.BlockingConnectionPool.from_url(
-                one, **login, **_common(settings), **_tls(settings, url)
-            )
-        )
+        options = {"username": address.username, "password": address.password, **common, **_tls(settings, url)}
+        return QueueClient(connection_pool=redis.BlockingConnectionPool.from_url(node_url(url, at), **options))
 
     pauses_s = [min(_BACKOFF_CAP_S, _BACKOFF_BASE_S * 2**number) for number in range(retries)]
     return ClusterClient(address.seeds, node, pauses_s)
@@ -112,42 +145,14 @@ def _cluster_async(settings: Settings, url: str) -> AsyncClient:
 
     from forwarder.queue.cluster_async import AsyncClusterClient  # noqa: PLC0415
 
-    address = cluster_address(url)
+    address, common = cluster_address(url), {"retry": AsyncRetry(NoBackoff(), 0), **_common(settings)}
 
     def node(at: Node) -> AsyncClient:
-        login = {"username": address.username, "password": address.password, "retry": AsyncRetry(NoBackoff(), 0)}
-        one = f"{'rediss' if is_tls(url) else 'redis'}://{_host(at)}"
-        pool = redis.asyncio.BlockingConnectionPool.from_url(one, **login, **_common(settings), **_tls(settings, url))
-        return AsyncQueueClient(connection_pool=pool)
+        options = {"username": address.username, "password": address.password, **common, **_tls(settings, url)}
+        options["socket_read_size"] = _READ_SIZE
+        return _async_client(redis.asyncio.BlockingConnectionPool.from_url(node_url(url, at), **options))
 
     return AsyncClusterClient(address.seeds, node)
-
-
-def _host(node: Node) -> str:
-    host, port = node
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def connect_async(settings: Settings, url: str | None = None) -> AsyncClient:
-    """A client for one asyncio loop; connects at its first command.
-
-    It does not repeat commands by itself: a drain must know that the reply to a read may have been lost.
-
-    Args:
-        settings: timeouts, and the queue's URL.
-        url: another server than the queue's.
-    """
-    from redis.asyncio.retry import Retry as AsyncRetry  # noqa: PLC0415 - a producer without asyncio need not pay it
-
-    url = url or queue_url(settings)
-    options = {"retry": AsyncRetry(NoBackoff(), 0), **_common(settings)}
-    if scheme(url) in SENTINEL:
-        async_pool = _sentinel().async_pool(sentinel_address(url), settings.redis_tls, options)
-        return AsyncQueueClient(connection_pool=async_pool)
-    if scheme(url) in CLUSTER:
-        return _cluster_async(settings, url)
-    pool = redis.asyncio.BlockingConnectionPool.from_url(url, **options, **_tls(settings, url))
-    return AsyncQueueClient(connection_pool=pool)
 
 
 def _sentinel() -> ModuleType:
@@ -156,6 +161,17 @@ def _sentinel() -> ModuleType:
 
 def _tls(settings: Settings, url: str) -> dict[str, Any]:
     return settings.redis_tls if is_tls(url) else {}
+
+
+def _as_it_came(response: Any, **_options: Any) -> Any:  # noqa: ANN401 - a reply
+    return response
+
+
+def _with_codec(client: AnyClient, settings: Settings) -> AnyClient:
+    codec = codec_for(settings)
+    if codec is not PLAIN:
+        attach(client, codec)
+    return client
 
 
 def _common(settings: Settings) -> dict[str, Any]:
@@ -190,14 +206,24 @@ def queue_errors(settings: Settings) -> Iterator[None]:
         raise QueueFull(
             f"Redis at {shown(settings)} has no memory left (maxmemory): nothing was stored; let the backlog drain"
         ) from None
-    except (AuthenticationError, NoPermissionError) as error:
+    except AuthenticationError as error:
         raise QueueUnavailable(
             f"Redis at {shown(settings)} refuses us: {error}; check the user in FORWARDER_REDIS_URL"
         ) from None
     except AWAY as error:
         raise QueueUnavailable(_away(settings, error)) from None
-    except (ResponseError, RedisError) as error:
+    except RedisError as error:
+        if is_denied(error):
+            raise QueueUnavailable(
+                f"Redis at {shown(settings)} lets this user not do that: {error}; `forwarder doctor` names the rights "
+                "that are missing, deploy/redis/users.acl has them all"
+            ) from None
         raise QueueUnavailable(f"Redis at {shown(settings)} cannot do that: {error}") from None
+
+
+def is_denied(error: Exception) -> bool:
+    """Whether the user lacks a right; within a script Redis says so in the script's error."""
+    return isinstance(error, NoPermissionError) or (isinstance(error, ResponseError) and "ACL failure" in str(error))
 
 
 def _away(settings: Settings, error: Exception) -> str:
@@ -225,3 +251,8 @@ def _mend(error: str, *, nameless: bool) -> str:
 def shown(settings: Settings) -> str:
     """The queue's URL without its password."""
     return masked(queue_url(settings))
+
+
+def user_of(url: str) -> str:
+    """As whom a URL logs in."""
+    return unquote(urlsplit(url).username or "") or "default"

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from forwarder.queue.codec import NUL, Codec, UnreadableBody, codec_of
 from forwarder.queue.connection import Client
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import Argument, Step
@@ -92,7 +93,7 @@ def count(client: Client, keys: Keys) -> int:
 
 def oldest(client: Client, keys: Keys) -> DeadLetter | None:
     """The oldest letter; None when there is none."""
-    page = _pages(client.xrange(keys.dead, count=1))
+    page = _pages(client, client.xrange(keys.dead, count=1))
     return page[0] if page else None
 
 
@@ -111,7 +112,7 @@ def scan(client: Client, keys: Keys, *, after: str | None = None, until: str = "
 
 def scan_pages(client: Client, keys: Keys, *, after: str | None = None, until: str = "+") -> Iterator[list[DeadLetter]]:
     """The same in pages, none of them empty. From the second on, Redis reads the next while the present one is used."""
-    page = _pages(client.xrange(keys.dead, f"({after}" if after else "-", until, count=PAGE))
+    page = _pages(client, client.xrange(keys.dead, f"({after}" if after else "-", until, count=PAGE))
     if page:
         yield page
     while len(page) == PAGE:
@@ -128,9 +129,12 @@ def _page_after(client: Client, keys: Keys, page: list[DeadLetter], until: str) 
     start = f"({page[-1].id}"
 
     def again() -> list[DeadLetter]:
-        return _pages(client.xrange(keys.dead, start, until, count=PAGE))
+        return _pages(client, client.xrange(keys.dead, start, until, count=PAGE))
 
-    return UnderWay(client, ("XRANGE", keys.dead, start, until, "COUNT", PAGE), _raw_pages, again)
+    def read(reply: list[Any]) -> list[DeadLetter]:
+        return _raw_pages(client, reply)
+
+    return UnderWay(client, ("XRANGE", keys.dead, start, until, "COUNT", PAGE), read, again)
 
 
 def scan_back(client: Client, keys: Keys, *, until: str = "", after: str | None = None) -> Iterator[DeadLetter]:
@@ -143,20 +147,20 @@ def scan_back(client: Client, keys: Keys, *, until: str = "", after: str | None 
         after: end behind this id.
     """
     start, end = until or "+", f"({after}" if after else "-"
-    while page := _pages(client.xrevrange(keys.dead, start, end, count=PAGE)):
+    while page := _pages(client, client.xrevrange(keys.dead, start, end, count=PAGE)):
         yield from page
         start = f"({page[-1].id}"
 
 
 def get(client: Client, keys: Keys, letter_id: str) -> DeadLetter | None:
     """One letter, or None when there is none of this id."""
-    page = _pages(client.xrange(keys.dead, letter_id, letter_id, count=1))
+    page = _pages(client, client.xrange(keys.dead, letter_id, letter_id, count=1))
     return page[0] if page else None
 
 
 def last_id(client: Client, keys: Keys) -> str | None:
     """The newest letter's id: the bound of a replay that must not meet what dies again."""
-    page = _pages(client.xrevrange(keys.dead, count=1))
+    page = _pages(client, client.xrevrange(keys.dead, count=1))
     return page[0].id if page else None
 
 
@@ -183,18 +187,23 @@ def bury_again(keys: Keys, letters: Sequence[tuple[str, DeadLetter]], *, again: 
         The step, which answers how many were buried and how many passed over.
     """
     args: list[Argument] = [IMPORTS_LIFE_MS, int(again), len(letters)]
+    bodies: list[int] = []
     for identity, letter in letters:
+        bodies.append(len(args) + 2)
         args += [identity, letter.id or "", *letter.values()]
-    return Step("import", [keys.ledger, keys.dead, keys.imported], args, lambda reply: (reply[0], reply[1]))
+    step_keys = [keys.ledger, keys.dead, keys.imported]
+    return Step("import", step_keys, args, lambda reply: (reply[0], reply[1]), bodies)
 
 
-def _pages(reply: Any) -> list[DeadLetter]:  # noqa: ANN401 - redis-py types a reply as all that any client could get
-    return [_letter(entry_id, fields) for entry_id, fields in reply]
+def _pages(client: Client, reply: Any) -> list[DeadLetter]:  # noqa: ANN401 - redis-py types it as any client's
+    codec = codec_of(client)
+    return [_letter(codec, entry_id, fields) for entry_id, fields in reply]
 
 
-def _raw_pages(reply: list[Any]) -> list[DeadLetter]:
+def _raw_pages(client: Client, reply: list[Any]) -> list[DeadLetter]:
     """Of a reply as it came over the wire: names and values in turn."""
-    return [_letter(entry_id, _paired(flat)) for entry_id, flat in reply]
+    codec = codec_of(client)
+    return [_letter(codec, entry_id, _paired(flat)) for entry_id, flat in reply]
 
 
 def _paired(flat: list[bytes]) -> dict[bytes, bytes]:
@@ -202,10 +211,20 @@ def _paired(flat: list[bytes]) -> dict[bytes, bytes]:
     return dict(zip(turns, turns, strict=True))
 
 
-def _letter(entry_id: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
+def _body(codec: Codec, body: bytes) -> bytes:
+    """As it was sent; one that cannot be read here stays as it is, which is no event."""
+    if not body.startswith(NUL):
+        return body
+    try:
+        return codec.read(body)
+    except UnreadableBody:
+        return body
+
+
+def _letter(codec: Codec, entry_id: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
     field = fields.get
     return DeadLetter(  # by position, for names cost half as much again
-        field(b"body", b""),
+        _body(codec, field(b"body", b"")),
         field(b"reason", b"").decode("utf-8", "replace"),
         field(b"error", b"").decode("utf-8", "replace"),
         _number(field(b"status")) or None,

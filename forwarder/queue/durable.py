@@ -12,7 +12,18 @@ from redis.exceptions import RedisError, ResponseError
 
 from forwarder.errors import ForwarderError, QueueUnavailable
 from forwarder.queue.connection import AsyncClient, Client
-from forwarder.queue.scripts import Answer, Command, Rounds, Step, run, run_all, run_async, run_rounds, run_rounds_async
+from forwarder.queue.scripts import (
+    Answer,
+    Command,
+    Rounds,
+    Step,
+    as_stored,
+    run,
+    run_all,
+    run_async,
+    run_rounds,
+    run_rounds_async,
+)
 from forwarder.redis_settings import Durability
 
 _WHAT: Final = {"aof": "its append-only file", "replica": "a replica"}
@@ -43,7 +54,7 @@ def run_all_durably(
     """Run steps as `run_all`, and wait as above."""
     if durability == "memory":
         return run_all(client, steps)
-    rounds = run_rounds(client, Rounds(steps, _wait(durability, timeout_s)))
+    rounds = run_rounds(client, Rounds([as_stored(client, step) for step in steps], _wait(durability, timeout_s)))
     return _confirmed(rounds, durability, timeout_s)
 
 
@@ -53,7 +64,7 @@ async def run_durably_async(
     """As `run_durably`, for an asyncio client."""
     if durability == "memory":
         return await run_async(client, step)
-    rounds = await run_rounds_async(client, Rounds([step], _wait(durability, timeout_s)))
+    rounds = await run_rounds_async(client, Rounds([as_stored(client, step)], _wait(durability, timeout_s)))
     answer: Answer = _only(_confirmed(rounds, durability, timeout_s))
     return answer
 

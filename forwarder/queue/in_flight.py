@@ -51,11 +51,14 @@ class Record:
     ambiguous: int
 
 
-def begin(keys: Keys, slot: int, token: str, record: Record) -> Step[bool]:
-    """Note that a batch is about to be sent; False when the lease or the batch was lost: then it must not be."""
-    value = b"%d %d %d %b" % (record.attempts, record.ambiguous, record.events, b",".join(record.entry_ids))
-    args: list[Argument] = [token, record.batch, value, GROUP, record.entry_ids[0]]
-    return Step("begin", [keys.lease(slot), keys.batches, keys.events], args, bool)
+def begin(keys: Keys, slot: int, token: str, records: Sequence[Record]) -> Step[list[bool]]:
+    """Note that batches are about to be sent; False for one that must not be: it was lost, or the lease."""
+    args: list[Argument] = [token, GROUP]
+    for record in records:
+        value = b"%d %d %d %b" % (record.attempts, record.ambiguous, record.events, b",".join(record.entry_ids))
+        args += [record.batch, value, record.entry_ids[0]]
+    step_keys = [keys.lease(slot), keys.batches, keys.events]
+    return Step("begin", step_keys, args, lambda reply: [bool(one) for one in reply])
 
 
 def record_field(token: str, batch: str) -> str:

@@ -1,8 +1,8 @@
-"""Every Redis key: name, type, contents, who writes it (the wire contract, version 1).
+"""Every Redis key: name, type, contents, who writes it (the wire contract, version 2).
 
 | key | type | contents | written by |
 |---|---|---|---|
-| `feedback:{default.0}:events` | stream, group `forwarder` | the queue: `body`, and optionally `source`, `at`, `replays`, `events`, `traceparent`; `replay` (its id) when replayed, and `ats` (see `accepted`); `attempts` and `queued` when put back | producers (XADD, append), replay, settle (what it puts back); deleted by settle |
+| `feedback:{default.0}:events` | stream, group `forwarder` | the queue: `body`, and optionally `source`, `at`, `replays`, `events`, `traceparent`; `replay` (its id) when replayed, and `ats` (see `accepted`); `attempts` and `queued` when put back; `v` when not of version 1 | producers (XADD, append), replay, settle (what it puts back); deleted by settle |
 | `feedback:{default.0}:dead` | stream | dead letters, one event each, fields of `dead_letters.LETTER_FIELDS` | settle, import; deleted by replay, purge |
 | `feedback:{default.0}:ledger` | hash | the counters of `ledger` | every script, in the step that it counts |
 | `feedback:{default.0}:lease:N` | string with TTL | drain slot N is taken: the holder's token, which is also its consumer's name, or `promised` | wake, lease |
@@ -18,14 +18,22 @@
 | `feedback:{default.0}:notices` | hash | what was last told of this destination, and when | notice |
 | `feedback:{default.0}:outbox` | hash | notices that the webhook does not have yet, JSON by id | notice; deleted by who posts them |
 | `feedback:{default.0}:posting` | string with TTL | somebody posts the outbox, or is about to | notices |
+| `feedback:{default.0}:history` | stream, bounded | the last hour: about every ten seconds `sample`, JSON: the ledger's sums and what waited (`history.Sample`) | sample |
 | `feedback:{default}:pause` | hash, with TTL unless paused by hand | `reason`, `kind`, `since`, `until` (ms): nobody sends to this destination | pause, flow |
 | `feedback:{default}:flow` | string, JSON, with TTL | what the fleet has learned of the destination: breaker, concurrency limit, size that fits (`flow`) | flow |
 | `feedback:{default}:rate` | hash with TTL | when the next request and the next event may be sent (µs) | rate |
+| `feedback:{console}:trail` | stream, bounded | what operators did: fields of `trail.Deed`, and of its end `of` and `result` | console, API, command line |
+| `feedback:{console}:session:ID` | hash with TTL | a login: `kind`, `name`, `proof` (of the hash that it was checked against), `csrf`; ID is the digest of what the cookie holds | console |
+| `feedback:{console}:logins:ID` | string with TTL | logins that were tried, by the digest of a name or of a name and an address | console |
 
 A destination has FORWARDER_PARTITIONS of them, numbered from 0; producers choose one for each entry. The id of an append
 ends with `.N` when it went into partition N of several. All keys of a partition share one hash tag, so that each atomic step touches one cluster slot. The field `events` of an
 entry is its number of events, and says that the append counted them as accepted; producers that use plain XADD leave it
 out, and their events are counted in the step that settles them.
+
+The field `v` is the version of the wire format that a reader must know; without it that is 1, which is all that plain
+XADD needs. Version 2 knows bodies that stand in a form (`codec`). Who reads version N reads the older ones too, and
+leaves an entry of a newer one on the queue for who can read it; so workers are upgraded before what is new is used.
 """  # noqa: E501 - a table
 
 from dataclasses import dataclass
@@ -136,6 +144,11 @@ class Keys:
         return self._of_partition("posting")
 
     @property
+    def history(self) -> str:
+        """The last hour."""
+        return self._of_partition("history")
+
+    @property
     def pause(self) -> str:
         """The pause of the destination, one for all its partitions."""
         return self._of_destination("pause")
@@ -152,3 +165,26 @@ class Keys:
 
     def _of_destination(self, name: str) -> str:
         return f"{self.prefix}{{{self.destination}}}:{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorKeys:
+    """The keys of those who operate it; of no destination."""
+
+    prefix: str = "feedback:"
+
+    @property
+    def trail(self) -> str:
+        """What operators did."""
+        return self._named("trail")
+
+    def session(self, digest: str) -> str:
+        """A login."""
+        return self._named(f"session:{digest}")
+
+    def logins(self, digest: str) -> str:
+        """How many logins were tried."""
+        return self._named(f"logins:{digest}")
+
+    def _named(self, name: str) -> str:
+        return f"{self.prefix}{{console}}:{name}"

@@ -5,8 +5,8 @@
     redis:  entries ever added = entries settled + length of the events stream   (entries)
 
 Besides those sums the hash holds `dead_lettered:REASON`, `refused:REASON` and `dropped:REASON` (by the queue, by a
-producer; never accepted), `requests`, `requests:STATUS`, `retries` and `ambiguous` (events that may have been delivered
-twice).
+producer; never accepted), `ingest_refused:STATUS` (requests, not events), `requests`, `requests:STATUS`, `retries` and
+`ambiguous` (events that may have been delivered twice).
 """
 
 from collections import Counter

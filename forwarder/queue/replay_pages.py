@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from forwarder.queue.accepted import accepted
+from forwarder.queue.codec import PLAIN, Codec
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.keys import Keys
 from forwarder.queue.replays import LIFE_MS, Record
@@ -30,6 +31,10 @@ class Group:
         """What the scripts take first of a group: letters, at (ms), ats, source and replays."""
         times = accepted([letter.at_ms for letter in self.letters])
         return [len(self.letters), times.at_ms, times.ats, self.source, self.replays]
+
+    def apart(self) -> list[Self]:
+        """Each letter by itself."""
+        return [replace(self, letters=[letter]) for letter in self.letters]
 
     @property
     def ids(self) -> str:
@@ -88,7 +93,7 @@ class Turned:
     witness: str
 
 
-def move(keys: Keys, record: Record, page: Page, *, ttl_ms: int, backlog_max: int | None) -> Step[Turned]:
+def move(keys: Keys, record: Record, page: Page, *, ttl_ms: int, backlog_max: int | None, codec: Codec) -> Step[Turned]:
     """Move a page of letters back onto the queue; an empty one keeps the lease.
 
     Args:
@@ -97,12 +102,14 @@ def move(keys: Keys, record: Record, page: Page, *, ttl_ms: int, backlog_max: in
         page: what moves.
         ttl_ms: of the lease.
         backlog_max: waiting events at which nothing moves; None when the page was handed over to another destination.
+        codec: of the client. Bodies in a form cannot be joined by the script, so that each returns in an entry alone.
     """
     args: list[Argument] = [record.id, record.holder, ttl_ms, LIFE_MS, page.before, page.cursor]
     args += ["" if backlog_max is None else backlog_max, page.seen, page.matched, page.kept, page.spent]
-    args += [page.examples, page.witness, len(page.groups)]
-    for group in page.groups:
-        bodies = [letter.body for letter in group.letters] if backlog_max is not None else []
+    groups = page.groups if codec is PLAIN else [alone for group in page.groups for alone in group.apart()]
+    args += [page.examples, page.witness, len(groups)]
+    for group in groups:
+        bodies = [codec.write(letter.body) for letter in group.letters] if backlog_max is not None else []
         args += [*group.values(), group.ids, ",".join([str(len(body)) for body in bodies]), b",".join(bodies)]
     return Step("replay", [keys.events, keys.ledger, keys.dead, keys.replay(record.id)], args, _turned)
 
@@ -119,11 +126,14 @@ def hand_over(target: Keys, record: Record, page: Page, *, backlog_max: int, dou
     """
     trace = target.chunk(f"replay-{record.id}-{page.before}-{_digest(page.ids)}")
     args: list[Argument] = [record.id, LIFE_MS, backlog_max, doubtful, page.events, len(page.groups)]
+    places: list[int] = []
     for group in page.groups:
         bodies = [letter.body for letter in group.letters]
         body = bodies[0] if len(bodies) == 1 else b"[" + b",".join(bodies) + b"]"
+        places.append(len(args) + 5)
         args += [*group.values(), body]
-    return Step("hand_over", [target.events, target.ledger, trace, target.replay(record.id)], args, bool)
+    step_keys = [target.events, target.ledger, trace, target.replay(record.id)]
+    return Step("hand_over", step_keys, args, bool, places)
 
 
 def _turned(reply: list[Any]) -> Turned:

@@ -6,7 +6,7 @@ this package describe each step once, and both kinds of client run it.
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, Generic, TypeVar
@@ -16,6 +16,7 @@ import redis.asyncio
 from redis.exceptions import NoScriptError, RedisError
 
 from forwarder.errors import ForwarderError
+from forwarder.queue.codec import PLAIN, codec_of
 
 Answer = TypeVar("Answer")
 Argument = str | bytes | int
@@ -29,6 +30,7 @@ class Step(Generic[Answer]):
         script: the name of the Lua file, without its ending.
         keys: KEYS, all of one hash slot.
         args: ARGV.
+        bodies: which of them, from 0, are bodies of events; they are written as the client's codec says.
         read: turns Redis's reply into the answer.
     """
 
@@ -36,11 +38,24 @@ class Step(Generic[Answer]):
     keys: Sequence[str]
     args: Sequence[Argument]
     read: Callable[[Any], Answer]
+    bodies: Sequence[int] = ()
+
+
+def as_stored(client: object, step: Step[Answer]) -> Step[Answer]:
+    """A step whose bodies stand as the client's codec says; the very same when that is as JSON."""
+    codec = codec_of(client)
+    if codec is PLAIN or not step.bodies:
+        return step
+    args = list(step.args)
+    for at in step.bodies:
+        body = args[at]
+        args[at] = codec.write(body) if isinstance(body, bytes) else body
+    return replace(step, args=args)
 
 
 def run(client: redis.Redis, step: Step[Answer]) -> Answer:
     """Run a step; loads the script when the server does not have it."""
-    code, digest = source(step.script)
+    step, (code, digest) = as_stored(client, step), source(step.script)
     try:
         reply = client.evalsha(digest, len(step.keys), *step.keys, *step.args)
     except NoScriptError:
@@ -102,7 +117,7 @@ def run_all(client: redis.Redis, steps: Sequence[Step[Answer]]) -> list[Answer |
     Raises:
         RedisError: the connection broke; any of the steps may have been done.
     """
-    return run_rounds(client, Rounds(steps)).answers
+    return run_rounds(client, Rounds([as_stored(client, step) for step in steps])).answers
 
 
 def run_rounds(client: redis.Redis, rounds: Rounds) -> Rounds:
@@ -136,7 +151,7 @@ def _answer(read: Callable[[Any], Answer], reply: Any) -> Answer | RedisError | 
 
 async def run_async(client: redis.asyncio.Redis, step: Step[Answer]) -> Answer:
     """The same for an asyncio client."""
-    code, digest = source(step.script)
+    step, (code, digest) = as_stored(client, step), source(step.script)
     try:
         reply = await client.evalsha(digest, len(step.keys), *step.keys, *step.args)
     except NoScriptError:

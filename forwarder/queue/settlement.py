@@ -47,6 +47,19 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivered:
+    """Entries of one event each, of no replay, whose events were all delivered.
+
+    Attributes:
+        ids: theirs.
+        claimed: for each, the events that its append has counted.
+    """
+
+    ids: Sequence[bytes]
+    claimed: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """What a settle did.
 
@@ -60,7 +73,12 @@ class Settled:
 
 
 def settle(
-    keys: Keys, settlements: Sequence[Settlement], tally: Mapping[str, int], *, record: str = "", again: bool = False
+    keys: Keys,
+    settlements: Sequence[Settlement | Delivered],
+    tally: Mapping[str, int],
+    *,
+    records: Sequence[str] = (),
+    again: bool = False,
 ) -> Step[Settled]:
     """Acknowledge, delete, bury, put back and count, in one step.
 
@@ -68,35 +86,64 @@ def settle(
         keys: the partition.
         settlements: what is done with; may be empty, when only the tally is to be counted.
         tally: further counters and their increments.
-        record: the field of the batch's record, which goes with it; empty for what was never sent.
+        records: the fields of the batches' records, which go with them; none for what was never sent.
         again: the reply to the same step was lost; when it had been carried out, nothing is counted again.
     """
-    letters = [(index, letter) for index, one in enumerate(settlements, 1) for letter in one.letters]
-    pieces = [(index, one, piece) for index, one in enumerate(settlements, 1) for piece in one.put_back]
-    args: list[Argument] = [GROUP, len(settlements)]
-    args.append(",".join([str(one.entry.claimed) for one in settlements]))
-    args.append(",".join([str(one.events) for one in settlements]))
-    args += [len(tally) * 2, len(letters), len(pieces), record, int(again)]
-    replays = list(dict.fromkeys([replay for one in settlements if (replay := one.entry.replay)]))
-    args.append(_places(settlements, replays))
-    args += [one.entry.id for one in settlements]
+    columns = _columns(settlements)
+    letters = [(index, letter) for index, one in columns.looked_at for letter in one.letters]
+    pieces = [(index, one, piece) for index, one in columns.looked_at for piece in one.put_back]
+    args: list[Argument] = [GROUP, len(columns.ids), ",".join(columns.claimed), ",".join(columns.events)]
+    args += [len(tally) * 2, len(letters), len(pieces), ",".join(records), int(again)]
+    replays = list(dict.fromkeys([replay for _, one in columns.looked_at if (replay := one.entry.replay)]))
+    args += [_places(columns, replays), b",".join(columns.ids)]
     for name, increment in tally.items():
         args += [name, increment]
+    bodies: list[int] = []
     for index, letter in letters:
+        bodies.append(len(args) + 1)
         args += [index, *letter.values()]
     for index, one, piece in pieces:
         members, times = piece.members, piece.accepted
+        bodies.append(len(args) + 2)
         args += [index, members.count, b"[" + members.joined + b"]", times.at_ms, times.ats, *_kept(one)]
     step_keys = [keys.events, keys.ledger, keys.dead, keys.batches, *(keys.replay(replay) for replay in replays)]
-    return Step("settle", step_keys, args, lambda reply: Settled(*reply))
+    return Step("settle", step_keys, args, lambda reply: Settled(*reply), bodies)
 
 
-def _places(settlements: Sequence[Settlement], replays: Sequence[str]) -> str:
+@dataclass(slots=True)
+class _Columns:
+    """The entries of a step, column by column; with those that must be looked at, by their index from 1."""
+
+    ids: list[bytes] = field(default_factory=list)
+    claimed: list[str] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
+    looked_at: list[tuple[int, Settlement]] = field(default_factory=list)
+
+
+def _columns(settlements: Sequence[Settlement | Delivered]) -> _Columns:
+    columns = _Columns()
+    for one in settlements:
+        if isinstance(one, Delivered):
+            columns.ids += one.ids
+            columns.claimed += map(str, one.claimed)
+            columns.events += ["1"] * len(one.ids)
+        else:
+            columns.ids.append(one.entry.id)
+            columns.claimed.append(str(one.entry.claimed))
+            columns.events.append(str(one.events))
+            columns.looked_at.append((len(columns.ids), one))
+    return columns
+
+
+def _places(columns: _Columns, replays: Sequence[str]) -> str:
     """For each entry where among the keys the hash of its replay is; nothing when none is of a replay."""
     if not replays:
         return ""
-    places = {replay: place for place, replay in enumerate(replays, FIRST_REPLAY)}
-    return ",".join([str(places.get(one.entry.replay, 0)) for one in settlements])
+    known = {replay: place for place, replay in enumerate(replays, FIRST_REPLAY)}
+    places = [0] * len(columns.ids)
+    for index, one in columns.looked_at:
+        places[index - 1] = known.get(one.entry.replay, 0)
+    return ",".join(map(str, places))
 
 
 def _kept(one: Settlement) -> list[Argument]:

@@ -3,16 +3,18 @@
 import re
 import secrets
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from forwarder.errors import QueueFull
 from forwarder.feedback import Members
 from forwarder.queue.accepted import Accepted, read_accepted
 from forwarder.queue.caps import Caps
+from forwarder.queue.codec import WIRE, UnreadableBody, codec_of
 from forwarder.queue.connection import AsyncClient, Client
 from forwarder.queue.keys import GROUP, Keys
+from forwarder.queue.packing import HEAD
 from forwarder.queue.scripts import Argument, Step
 
 CHUNK_MAX_EVENTS: Final = 500
@@ -22,6 +24,7 @@ CHUNK_MAX_BYTES: Final = 262_144
 TRACEPARENTS_MAX_BYTES: Final = 32 * 56
 """Of an entry's field `traceparent`: 32 of them, with spaces between."""
 
+_FIRST: Final = (0,)
 _REPLAY_ID = re.compile(rb"[0-9a-f]{12}")
 """It becomes part of a key, and anybody can write it."""
 
@@ -92,6 +95,10 @@ class Entry:
         return _integer(self.fields.get(b"queued"), 0) or _integer(self.id.partition(b"-")[0], 0)
 
 
+Raw = Sequence[Any]
+"""One stream entry as Redis sends it: its id, and the list of its fields' names and values in turn."""
+
+
 def new_chunk_id(partitions: int = 1) -> str:
     """Names one append, so that it can be repeated after a lost reply and is stored once.
 
@@ -150,7 +157,8 @@ def append(
             )
         return reply[1].decode()
 
-    return Step("append", [keys.events, keys.ledger, keys.chunk(chunk_id), keys.memory], args, read)
+    step_keys = [keys.events, keys.ledger, keys.chunk(chunk_id), keys.memory]
+    return Step("append", step_keys, args, read, bodies=_FIRST)
 
 
 def ensure_group(keys: Keys) -> Step[bool]:
@@ -158,13 +166,45 @@ def ensure_group(keys: Keys) -> Step[bool]:
     return Step("group", [keys.events], [GROUP], bool)
 
 
-async def read(client: AsyncClient, keys: Keys, consumer: str, count: int, block_ms: int) -> list[Entry]:
+def entry_of(raw: Raw, deliveries: int = 1) -> Entry:
+    """An entry as it is looked at one by one; of a field that it has twice the last counts."""
+    fields = raw[1]
+    return Entry(raw[0], dict(zip(fields[::2], fields[1::2], strict=True)), deliveries)
+
+
+def size_of(raw: Raw) -> int:
+    """About how many bytes an entry has when it is unpacked; a packed one may have a whole append's."""
+    names, values = raw[1][::2], raw[1][1::2]
+    largest = len(values[0]) if names[0] == b"body" else max(map(len, values))
+    return CHUNK_MAX_BYTES if values[0].startswith(HEAD) else largest
+
+
+async def read(client: AsyncClient, keys: Keys, consumer: str, count: int, block_ms: int) -> list[Raw]:
     """New entries for this drain, at most `count`; waits up to `block_ms` for the first (0: does not wait)."""
     reply: Any = await client.xreadgroup(GROUP, consumer, {keys.events: ">"}, count=count, block=block_ms or None)
     if not reply:
         return []
-    pairs = reply[0][1] if isinstance(reply, list) else next(iter(reply.values()))[0]
-    return [Entry(entry_id, fields) for entry_id, fields in pairs]
+    raws: list[Raw] = reply[0][1] if isinstance(reply, list) else next(iter(reply.values()))
+    return raws
+
+
+def opened(client: object, entry: Entry) -> Entry:
+    """An entry whose body is as its producer wrote it; one of version 1 is that already.
+
+    Args:
+        client: which read it, and knows the forms.
+        entry: as it was read.
+
+    Raises:
+        UnreadableBody: it is of a newer version, or its body stands in a form that cannot be read here.
+    """
+    version = entry.fields.get(b"v")
+    if version is None:
+        return entry
+    if _integer(version, WIRE + 1) > WIRE:
+        shown = version[:20].decode("ascii", "replace")
+        raise UnreadableBody(f"it is of version {shown} of the wire format, and this release reads {WIRE} and older")
+    return replace(entry, fields={**entry.fields, b"body": codec_of(client).read(entry.body)})
 
 
 def wait(client: Client, after: Mapping[str, bytes], block_ms: int) -> bool:

@@ -10,7 +10,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from forwarder.queue.clients import ELSEWHERE, pool_for
 from forwarder.queue.connection import Client
-from forwarder.queue.scripts import Step, run, source
+from forwarder.queue.scripts import Step, as_stored, run, source
 
 Answer = TypeVar("Answer")
 
@@ -76,6 +76,6 @@ class UnderWay(Generic[Answer]):
 
 def sent(client: Client, step: Step[Answer]) -> UnderWay[Answer]:
     """A step that is under way; one that can be done twice."""
-    _, digest = source(step.script)
+    step, (_, digest) = as_stored(client, step), source(step.script)
     words = ("EVALSHA", digest, len(step.keys), *step.keys, *step.args)
     return UnderWay(client, words, step.read, lambda: run(client, step))

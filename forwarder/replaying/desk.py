@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from forwarder.errors import ForwarderError, UsageError
+from forwarder.errors import ForwarderError, NotThere, UsageError
 from forwarder.feedback import codec
 from forwarder.queue import replays
 from forwarder.queue.connection import Client
@@ -20,7 +20,7 @@ from forwarder.queue.keys import Keys
 from forwarder.queue.lease import new_token
 from forwarder.queue.replays import Record
 from forwarder.queue.scripts import run
-from forwarder.replaying.plan import Plan, check_edits, read_plan
+from forwarder.replaying.plan import Plan, check_body, check_edits, read_plan
 from forwarder.replaying.run import Run
 from forwarder.replaying.site import Site
 from forwarder.settings import Settings
@@ -78,6 +78,8 @@ class Desk:
             InvalidSettings: there is no such destination.
         """
         check_edits(plan.edits, codec(self.settings.limits))
+        if plan.body:
+            check_body(plan.body, codec(self.settings.limits))
         self.settings.upstream(plan.to or self.destination)
         if plan.canary and plan.limit is not None and plan.canary >= plan.limit:
             raise UsageError("--canary must be less than --limit: nothing would be left to go on with")
@@ -148,11 +150,11 @@ class Desk:
             holder: our token, when we run it.
 
         Raises:
-            ForwarderError: nothing is known of it.
+            NotThere: nothing is known of it.
         """
         record = replays.get(self.client, self.keys, replay_id) if REPLAY_ID.fullmatch(replay_id) else None
         if record is None:
-            raise ForwarderError(f"there is no replay {replay_id}: `forwarder replay status` lists those there are")
+            raise NotThere(f"there is no replay {replay_id}: `forwarder replay status` lists those there are")
         record = self._with_outcomes(record)
         return record if holder is None else replace(record, holder=holder)
 

@@ -34,7 +34,7 @@ def judged(pages: Iterable[Sequence[DeadLetter]], plan: Plan, codec: Codec, look
         lookup: the map of trace ids, when the plan has one.
     """
     edits, everything = as_json(plan.edits), plan.selection.is_everything
-    as_they_are = not edits and not plan.trace_ids and plan.max_replays is None
+    as_they_are = not edits and not plan.body and not plan.trace_ids and plan.max_replays is None
     for page in pages:
         mapped = _mapped(page, plan, lookup) if plan.trace_ids else {}
         for letter in page:
@@ -75,7 +75,7 @@ def _judgement(
         if new is None:
             return Flaw(None, "trace_id", "is not in the map of trace ids", letter.body)
         edits = {"trace_id": msgspec.json.encode(new), **edits}
-    body = edited(letter.body, edits, codec)
+    body = edited(plan.body.encode("utf-8", "replace") or letter.body, edits, codec)
     if isinstance(body, Flaw):
         return body
     return letter if body == letter.body else replace(letter, body=body)

@@ -31,6 +31,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
         rate: most letters moved per second; None for as fast as it goes.
         canary: letters that are sent first, whose delivery is awaited; 0 for none.
         max_replays: letters that were replayed so often already stay dead; None for no bound.
+        body: an event that takes the place of a letter's; empty for none.
     """
 
     selection: Selection
@@ -41,6 +42,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     rate: float | None = None
     canary: int = 0
     max_replays: int | None = None
+    body: str = ""
 
     @property
     def json(self) -> bytes:
@@ -86,6 +88,20 @@ def check_edits(edits: Mapping[str, str], codec: Codec) -> None:
     except InvalidFeedback as error:
         option = "--set" if edits.get(error.flaws[0].field or "") != "null" else "--unset"
         raise UsageError(f"{option} {error.flaws[0]}") from None
+
+
+def check_body(body: str, codec: Codec) -> None:
+    """See that a text is one event.
+
+    Raises:
+        UsageError: it is not; says why.
+    """
+    try:
+        count = codec.parse(body.encode("utf-8", "replace")).count
+    except InvalidFeedback as error:
+        raise UsageError(f"this is no valid event: {error.flaws[0]}") from None
+    if count != 1:
+        raise UsageError(f"this holds {count} events; a dead letter is one")
 
 
 def as_json(edits: Mapping[str, str]) -> dict[str, bytes]:

@@ -6,6 +6,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from forwarder.queue import replay_pages, replays
+from forwarder.queue.codec import PLAIN, codec_of
 from forwarder.queue.dead_letters import PAGE
 from forwarder.queue.durable import run_durably
 from forwarder.queue.replay_pages import Page, Turned
@@ -111,7 +112,8 @@ class Run:
         if site.elsewhere and (page.events or self.record.sending) and not self._handed_over(page):
             return False
         cap = None if site.elsewhere else site.backlog_max
-        step = replay_pages.move(site.keys, self.record, page, ttl_ms=site.lease_ms, backlog_max=cap)
+        codec = codec_of(site.client)
+        step = replay_pages.move(site.keys, self.record, page, ttl_ms=site.lease_ms, backlog_max=cap, codec=codec)
         with sent(site.client, step) as moving:
             self._draft_ahead(page)
             moved = self._learn(moving.answer())
@@ -163,8 +165,9 @@ class Run:
 
     def _touch(self) -> None:
         here = Page(self.record.cursor, self.record.cursor)
+        site = self._site
         step = replay_pages.move(
-            self._site.keys, self.record, here, ttl_ms=self._site.lease_ms, backlog_max=self._site.backlog_max
+            site.keys, self.record, here, ttl_ms=site.lease_ms, backlog_max=site.backlog_max, codec=PLAIN
         )
         full = self.full
         self._learn(run(self._site.client, step))

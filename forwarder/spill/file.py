@@ -21,6 +21,8 @@ from forwarder import forks
 from forwarder.errors import SpillFull, SpillUnavailable
 from forwarder.feedback import Members
 from forwarder.queue.chunk import Chunk
+from forwarder.queue.codec import PLAIN, Codec
+from forwarder.queue.forms import codec_for
 from forwarder.settings import Settings
 from forwarder.spill import schema
 
@@ -63,12 +65,14 @@ class SpillFile:
         max_bytes: the file's most; what lies in it can always be taken out.
         key_prefix: of the queue's Redis keys; chunks of another prefix are left to those whose they are.
         dedupe_ttl_s: how long Redis knows an append.
+        codec: how bodies stand in it.
     """
 
-    def __init__(self, path: Path, *, max_bytes: int, key_prefix: str, dedupe_ttl_s: int) -> None:
+    def __init__(self, path: Path, *, max_bytes: int, key_prefix: str, dedupe_ttl_s: int, codec: Codec = PLAIN) -> None:
         self.path = path
         self._max_pages = max(schema.LEAST_PAGES, max_bytes // schema.PAGE_BYTES)
         self._prefix = key_prefix
+        self._codec = codec
         self._dedupe_ms = dedupe_ttl_s * 1_000
         self._lock = threading.Lock()
         self._held = False
@@ -81,7 +85,7 @@ class SpillFile:
         Raises:
             SpillFull: the file has reached its cap, or the disk has no room.
         """
-        rows = [(self._prefix, *_columns(chunk)) for chunk in chunks]
+        rows = [(self._prefix, *_columns(chunk, self._codec)) for chunk in chunks]
         with self._transaction(spare_pages=0) as db:
             db.executemany(schema.PUT, rows)
 
@@ -100,7 +104,8 @@ class SpillFile:
             found = db.execute(schema.WAITING, (self._prefix, now_ms, json.dumps(list(without)), most)).fetchall()
             until_ms = now_ms + int(claim_s * 1_000)
             db.executemany(schema.CLAIM, [(until_ms, now_ms + self._dedupe_ms, row[1]) for row in found])
-        return [Chunk(to, name, Members(body, events), *rest) for to, name, body, events, *rest in found]
+        read = self._codec.read
+        return [Chunk(to, name, Members(read(body), events), *rest) for to, name, body, events, *rest in found]
 
     def done(self, chunks: Iterable[Chunk]) -> None:
         """Redis has these chunks: remove them."""
@@ -216,6 +221,7 @@ def spill_file(settings: Settings) -> SpillFile | None:
         max_bytes=settings.spill_max_bytes,
         key_prefix=settings.key_prefix,
         dedupe_ttl_s=settings.dedupe_ttl_s,
+        codec=codec_for(settings),
     )
 
 
@@ -227,10 +233,10 @@ def _make_tables(db: sqlite3.Connection) -> None:
         db.executescript(schema.TABLES)
 
 
-def _columns(chunk: Chunk) -> tuple[str | int | bytes, ...]:
+def _columns(chunk: Chunk, codec: Codec) -> tuple[str | int | bytes, ...]:
     members = chunk.members
     head = (chunk.chunk_id, chunk.destination, chunk.source, chunk.at_ms)
-    return (*head, members.count, chunk.doubtful_from_ms, members.joined)
+    return (*head, members.count, chunk.doubtful_from_ms, codec.write(members.joined))
 
 
 def _refusal(path: Path, error: Exception) -> SpillFull | SpillUnavailable:

@@ -6,7 +6,9 @@ import time
 from typing import Annotated, Any, NotRequired
 
 import aiohttp
+import httpx
 import msgspec
+from httpx_aiohttp import AiohttpTransport
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
@@ -69,3 +71,16 @@ async def post_ready_made(url: str, body: bytes, requests: int, in_flight: int =
 
     async with aiohttp.ClientSession() as session:
         await asyncio.gather(*(sender(session) for _ in range(in_flight)))
+
+
+async def post_by_transport(url: str, body: bytes, requests: int, in_flight: int = 16) -> None:
+    """The same by httpx over its fastest transport."""
+    headers = {"content-type": "application/json", "x-portkey-api-key": "bench"}
+    left = iter(range(requests))
+
+    async def sender(client: httpx.AsyncClient) -> None:
+        for _ in left:
+            await client.post(url, content=body, headers=headers)
+
+    async with httpx.AsyncClient(transport=AiohttpTransport(client=aiohttp.ClientSession)) as client:
+        await asyncio.gather(*(sender(client) for _ in range(in_flight)))

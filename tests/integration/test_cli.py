@@ -14,7 +14,8 @@ from typer.testing import CliRunner, Result
 
 from forwarder.cli import caring, replaying, status_view
 from forwarder.cli.app import app
-from forwarder.cli.context import Queue
+from forwarder.cli.reach import Direct
+from forwarder.operations.operator import Operator
 from forwarder.queue import audit
 from forwarder.queue.connection import Client, connect
 from forwarder.queue.dead_letters import DeadLetter
@@ -277,15 +278,29 @@ def test_status_watches_until_it_is_interrupted(settings: Settings, client: Clie
 
 
 def test_rates_come_from_two_looks(settings: Settings, client: Client) -> None:
-    queue = Queue(settings, client)
-    before = status_view.look(queue)
+    reach = Direct(Operator(settings, client))
+    before = status_view.look(reach)
     client.hset(KEYS.ledger, "delivered", 100)
-    earlier = [status_view.Status("default", before[0].books, None, before[0].flow, before[0].now_ms - 10_000)]
+    earlier = status_view.Look(before.at_ms - 10_000, before.statuses)
 
-    (now,) = status_view.look(queue, earlier)
+    now = status_view.look(reach, earlier).statuses["default"]
 
-    assert now.rate == pytest.approx(10, rel=0.2)
-    assert now.measures()["delivered/s"] == f"{now.rate:,.0f}"
+    assert now.delivered_per_s == pytest.approx(10, rel=0.2)
+    assert status_view.measures(now)["delivered/s"] == f"{now.delivered_per_s:,.0f}"
+
+
+def test_what_was_changed_is_on_the_trail(cli: Cli) -> None:
+    cli("pause", "default", "--reason", "migration", "--for", "2h")
+    cli("dead-letters", "purge", "--source", "web", "--yes")
+    cli("status")
+
+    purged, paused = json.loads(cli("trail", "--json").stdout)
+
+    assert (paused["action"], paused["via"], paused["detail"]) == ("pause", "command", "migration, for 2h")
+    assert (purged["action"], purged["selection"]) == ("dead-letters purge", "source 'web'")
+    assert (paused["result"], purged["result"]) == ("done", "nothing there")
+    assert paused["who"].count("@") == 1
+    assert "migration" in cli("trail").stdout
 
 
 def test_the_books_close_and_a_missing_event_is_seen(cli: Cli, client: Client) -> None:

@@ -36,7 +36,7 @@ def test_hadolint_is_content() -> None:
 def test_the_image_runs_as_nobody_and_has_what_the_parts_need() -> None:
     assert re.findall(r"^USER (.*)$", DOCKERFILE, re.MULTILINE) == ["10001:10001"]
     assert re.findall(r"^ARG PYTHON=python:(\d+\.\d+\.\d+-slim-\w+)$", DOCKERFILE, re.MULTILINE)
-    (extras,) = re.findall(r"'\.\[([a-z,]+)\]'", DOCKERFILE)
+    (extras,) = re.findall(r"^ARG EXTRAS=([a-z,]+)$", DOCKERFILE, re.MULTILINE)
     known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert {"worker", "cli", "ingest"} <= set(extras.split(",")) <= set(known)
 
@@ -183,12 +183,14 @@ def test_systemd_takes_the_units_and_finds_them_closed(tmp_path: Path) -> None:
 # Redis
 
 
-def test_redis_starts_with_the_configuration(tmp_path: Path) -> None:
+@pytest.mark.parametrize("server", ["valkey", "redis"])
+def test_redis_starts_with_the_configuration(tmp_path: Path, server: str) -> None:
     """It goes on to refuse the file of users, in which the passwords are missing: so it has read all before it."""
     (tmp_path / "redis.conf").write_text(
         (DEPLOY / "redis" / "redis.conf").read_text().replace("/etc/valkey", str(DEPLOY / "redis"))
     )
-    command = [str(server_binary()), "redis.conf", "--port", "0", "--dir", str(tmp_path)]
+    binary = str(server_binary()) if server == "valkey" else of_machine("redis-server")
+    command = [binary, "redis.conf", "--port", "0", "--unixsocket", "redis.sock", "--dir", str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
     assert "password hash must be" in done.stdout
     assert "FATAL CONFIG" not in done.stdout + done.stderr

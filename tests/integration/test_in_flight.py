@@ -43,7 +43,7 @@ class Someone:
 
     def begin(self, batch: str, entries: list[Entry], attempts: int = 1, ambiguous: int = 0) -> bool:
         record = Record(batch, [entry.id for entry in entries], len(entries), attempts, ambiguous)
-        return run(self.client, in_flight.begin(KEYS, self.slot, self.token, record))
+        return run(self.client, in_flight.begin(KEYS, self.slot, self.token, [record]))[0]
 
     def claim(self, count: int = 100, *, suspects: bool = True) -> Claimed:
         return run(self.client, in_flight.claim(KEYS, self.token, count, suspects=suspects))
@@ -51,7 +51,7 @@ class Someone:
     def settle(self, batch: str, entries: list[Entry], **tally: int) -> Settled:
         record = in_flight.record_field(self.token, batch) if batch else ""
         done = [Settlement(entry, 1) for entry in entries]
-        return run(self.client, settlement.settle(KEYS, done, tally, record=record))
+        return run(self.client, settlement.settle(KEYS, done, tally, records=[record] if record else []))
 
     def die(self) -> None:
         """Its lease runs out."""

@@ -55,7 +55,16 @@ def test_all_that_the_description_allows_is_answered_as_it_says(start_rig: Start
     rig = start_rig(**keys)
     with Ingest(rig) as ingest:
         command = [str(own_path() / "schemathesis"), "run", ingest.url.removesuffix("/v1") + "/openapi.json"]
-        command += ["--checks", "all", "--max-examples", "25", "--generation-database", "none"]
+        command += [
+            "--checks",
+            "all",
+            "--max-examples",
+            "25",
+            "--generation-database",
+            "none",
+            "--exclude-path-regex",
+            "^/api",
+        ]
         command += ["-H", f"x-portkey-api-key: {KEY}"] if keys else []
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=rig.folder, timeout=100)
         assert done.returncode == 0, done.stdout[-6000:]

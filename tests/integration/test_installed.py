@@ -112,8 +112,9 @@ def assert_nothing_is_there_for_tests(machine: Machine) -> None:
 
 
 def test_the_image_is_made_of_the_same_and_begins_with_a_command_that_is_there() -> None:
-    (wanted,) = re.findall(r"pip install .*('\S+')$", DOCKERFILE, re.MULTILINE)
-    assert wanted in commands("README.md", "systemd")[0]
+    (extras,) = re.findall(r"^ARG EXTRAS=([a-z,]+)$", DOCKERFILE, re.MULTILINE)
+    assert f"pip install -c constraints.txt '.[{extras}]'" in commands("README.md", "systemd")[0]
+    assert re.search(r'pip install .* -c constraints\.txt "\.\[\$EXTRAS\]"$', DOCKERFILE, re.MULTILINE)
     (entry,) = re.findall(r"^ENTRYPOINT (\[.*\])$", DOCKERFILE, re.MULTILINE)
     (default,) = re.findall(r"^CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)
     checked(*json.loads(entry), *json.loads(default), "--help", cwd=ROOT)

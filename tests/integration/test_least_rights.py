@@ -72,6 +72,46 @@ FORBIDDEN = (
     "SHUTDOWN",
 )
 
+ADMINISTRATION = (
+    "CONFIG GET *",
+    "CONFIG SET maxmemory-policy allkeys-lru",
+    "CONFIG REWRITE",
+    "FLUSHALL",
+    "FLUSHDB",
+    "SWAPDB 0 1",
+    "KEYS *",
+    "ACL LIST",
+    "ACL SETUSER me on nopass ~* +@all",
+    "ACL DRYRUN worker GET x",
+    "CLIENT KILL ID 1",
+    "CLIENT PAUSE 1",
+    "MONITOR",
+    "MODULE LIST",
+    "REPLICAOF 127.0.0.1 1",
+    "FAILOVER",
+    "SAVE",
+    "BGREWRITEAOF",
+    "SHUTDOWN",
+    "MIGRATE 127.0.0.1 1 {events} 0 1",
+    "RESTORE feedback:x 0 x",
+    "GET somebody:else",
+    "SET somebody:else x",
+    "PUBLISH somebody:else x",
+    "SUBSCRIBE somebody:else",
+    "EVAL \"return redis.call('FLUSHALL')\" 0",
+    "EVAL \"return redis.call('GET', KEYS[1])\" 1 somebody:else",
+)
+RQ_WRITES = (
+    "LPUSH rq:queue:feedback x",
+    "HSET rq:job:x data y",
+    "SADD rq:workers x",
+    "SET rq:suspended 1",
+    "DEL rq:queue:feedback",
+    "PUBLISH rq:pubsub:x stop",
+    "EVAL \"return redis.call('SET', KEYS[1], 'x')\" 1 rq:suspended",
+)
+"""By which jobs would be run, workers stopped or jobs deleted."""
+
 
 class Guarded(EmbeddedServer):
     """The server with the users; `default` stays, for the test itself."""
@@ -179,6 +219,17 @@ def test_the_ingest_can_do_nothing_but_append_and_look(shared: GuardedRig, comma
     assert_refused(shared, "ingest", command)
 
 
+@pytest.mark.parametrize("command", ADMINISTRATION)
+@pytest.mark.parametrize("user", ["worker", "operator"])
+def test_a_worker_and_an_operator_cannot_administer_the_server(shared: GuardedRig, user: str, command: str) -> None:
+    assert_refused(shared, user, command)
+
+
+@pytest.mark.parametrize("command", RQ_WRITES)
+def test_an_operator_looks_at_rq_and_changes_nothing_there(shared: GuardedRig, command: str) -> None:
+    assert_refused(shared, "operator", command)
+
+
 def assert_refused(rig: GuardedRig, user: str, command: str) -> None:
     keys = rig.keys
     words = shlex.split(command.format(events=keys.events, ledger=keys.ledger, pause=keys.pause, dead=keys.dead))
@@ -243,3 +294,13 @@ def test_an_operator_looks_replays_and_pauses_but_cannot_run_jobs(guarded: Guard
         assert done.returncode == 0, done.stderr
     with login(guarded, user) as client, pytest.raises(NoPermissionError):
         client.lpush("rq:queue:feedback", "x")
+
+
+def test_an_ingest_that_lacks_a_right_says_so_in_its_log_and_what_mends_it(guarded: GuardedRig) -> None:
+    guarded.redis.execute_command("ACL", "SETUSER", "ingest", "-hincrby", "clearselectors")  # type: ignore[no-untyped-call]
+    guarded.variables |= {"FORWARDER_REDIS_URL": url_of(guarded, "ingest"), "FORWARDER_INGEST_PORT": "0"}
+    with Ingest(guarded) as ingest:
+        assert ingest.post({"trace_id": "t", "value": 1}).status_code == 503
+    (said,) = [line for line in guarded.log.read_text().splitlines() if "appends_refused" in line]
+    assert "lets this user not do that" in said
+    assert "`forwarder doctor` names the rights that are missing" in said

@@ -1,5 +1,7 @@
 """What /metrics says of a real queue."""
 
+from typing import Any, cast
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from forwarder.queue.pause import set_pause
@@ -32,6 +34,23 @@ def test_what_waits_is_told(rig: Rig) -> None:
     assert told["workers",] == 0
 
 
+def test_what_the_ingest_refuses_is_counted_where_it_was_to_go(start_rig: StartRig) -> None:
+    keys = {"FORWARDER_INGEST_KEYS__EU__KEY": "eu-key-12", "FORWARDER_INGEST_KEYS__EU__DESTINATION": "eu"}
+    rig = start_rig(FORWARDER_DESTINATIONS__EU__API_KEY="k", **keys)
+    with Ingest(rig) as ingest:
+        statuses = [ingest.post({"trace_id": "t", "value": 11}, x_portkey_api_key="eu-key-12").status_code]
+        statuses += [
+            ingest.post({"trace_id": "t", "value": 1}, x_portkey_api_key="wrong").status_code for _ in range(3)
+        ]
+        assert statuses == [422, 401, 401, 401]
+        assert eventually(lambda: samples(ingest)["ingest_refused_total", "default", "401"] == 3)
+        assert samples(ingest)["ingest_refused_total", "eu", "422"] == 1
+        rig.kill_server()
+        ingest.post({"trace_id": "t", "value": 11}, x_portkey_api_key="eu-key-12")
+        rig.server.start()
+        assert eventually(lambda: samples(ingest).get(("ingest_refused_total", "eu", "422")) == 2), "kept meanwhile"
+
+
 def test_what_is_under_way_and_who_works_is_told(start_rig: StartRig) -> None:
     rig = start_rig(FORWARDER_REQUEST_TIMEOUT_S="1")
     rig.sandbox.add_fault({"kind": "hang"})
@@ -52,6 +71,18 @@ def test_what_is_under_way_and_who_works_is_told(start_rig: StartRig) -> None:
     assert told["batch_events_sum", "default"] == 1
     assert told["concurrency_limit", "default"] >= 1
     assert told["books_closed", "default"] == 1
+
+
+def test_the_lag_by_which_workers_are_scaled_is_what_no_drain_has_read(rig: Rig) -> None:
+    rig.redis.xadd(rig.keys.events, {"body": '{"trace_id":"t","value":1}'})
+    with rig.client() as client:
+        client.send_many({"trace_id": f"t{number}", "value": 1} for number in range(1_200))
+    assert rig.start_worker("--burst").wait(60) == 0
+    with rig.client() as client:
+        for number in range(7):
+            client.thumbs_up(f"u{number}")
+    (group,) = cast("Any", rig.redis.xinfo_groups(rig.keys.events))
+    assert (group["name"], group["lag"]) == (b"forwarder", 7), "also after all before it were deleted"
 
 
 def test_twenty_destinations_cost_a_bounded_number_of_commands(start_rig: StartRig) -> None:

@@ -310,3 +310,25 @@ def test_rq_dashboard_shows_queue_worker_and_drain(rig: Rig) -> None:
     finally:
         dashboard.terminate()
         dashboard.wait()
+
+
+def test_single_entries_by_the_hundred_and_packed_ones_arrive_once_and_the_books_close(
+    start_rig: StartRig,
+) -> None:
+    packing = start_rig(FORWARDER_QUEUE_COMPRESSION="zstd")
+    packing.client().send_many(events(600, "packed"))
+    first: Any = packing.redis.xrange(packing.keys.events, count=1)
+    ((_, fields),) = first
+    assert fields[b"body"].startswith(b"\0zstd\0")
+    with packing.redis.pipeline() as pipeline:
+        for number in range(1_200):
+            body = json.dumps({"trace_id": f"single{number}", "value": 99 if number == 700 else 1})
+            pipeline.xadd(packing.keys.events, {"body": body})
+        pipeline.execute()
+    packing.variables["FORWARDER_QUEUE_COMPRESSION"] = "none"
+    packing.start_worker()
+    books = packing.settled()
+    assert (books["delivered"], books.dead) == (1_799, 1)
+    assert packing.sandbox.counts() | {"distinct_trace_ids": 1_799, "duplicates": 0} == packing.sandbox.counts()
+    assert packing.dead()[0].reason == "invalid"
+    packing.assert_books_close()

@@ -159,9 +159,9 @@ def test_a_settle_whose_reply_was_lost_can_be_repeated_and_counts_once(client: R
     entries = pending_read(client, "token")
     client.hset(KEYS.batches, "token/b1", b"1 0 2 " + entries[0].id)
     done = [Settlement(entries[0], 2, [letter()])]
-    first = settlement.settle(KEYS, done, {"requests": 1, "ambiguous": 2}, record="token/b1")
+    first = settlement.settle(KEYS, done, {"requests": 1, "ambiguous": 2}, records=["token/b1"])
     assert run(client, first).entries == 1
-    again = settlement.settle(KEYS, done, {"requests": 1, "ambiguous": 2}, record="token/b1", again=True)
+    again = settlement.settle(KEYS, done, {"requests": 1, "ambiguous": 2}, records=["token/b1"], again=True)
     assert run(client, again) == Settled(0, 0)
     taken = books(client)
     assert (taken["requests"], taken["ambiguous"], taken["delivered"], taken.dead) == (1, 2, 1, 1)
@@ -172,7 +172,7 @@ def test_a_settle_that_is_repeated_because_it_never_arrived_counts(client: Redis
     run(client, append(2))
     entries = pending_read(client, "token")
     client.hset(KEYS.batches, "token/b1", b"1 0 2 " + entries[0].id)
-    step = settlement.settle(KEYS, [Settlement(entries[0], 2)], {"requests": 1}, record="token/b1", again=True)
+    step = settlement.settle(KEYS, [Settlement(entries[0], 2)], {"requests": 1}, records=["token/b1"], again=True)
     assert run(client, step).entries == 1
     assert (books(client)["requests"], books(client)["delivered"]) == (1, 2)
 

@@ -175,7 +175,7 @@ class QueueModel(RuleBasedStateMachine):
         ids = [entry.id for entry in parcel.entries]
         ambiguous = parcel.attempts * len(names)
         record = Record(parcel.batch, ids, len(names), parcel.before + parcel.attempts + 1, ambiguous)
-        begun = self.run(in_flight.begin(KEYS, drain.slot, drain.token, record))
+        begun = self.run(in_flight.begin(KEYS, drain.slot, drain.token, [record]))[0]
         assert begun == drain.alive
         if begun:
             parcel.attempts += 1
@@ -207,10 +207,10 @@ class QueueModel(RuleBasedStateMachine):
         events = sum(one.events for one in settlements)
         tally = {"ambiguous": (parcel.attempts - 1) * events} if parcel.attempts > 1 else {}
         record = in_flight.record_field(drain.token, parcel.batch)
-        settled = self.run(settlement.settle(KEYS, settlements, tally, record=record))
+        settled = self.run(settlement.settle(KEYS, settlements, tally, records=[record]))
         assert settled.entries == len(there)
         if lost_reply:
-            again = self.run(settlement.settle(KEYS, settlements, tally, record=record, again=True))
+            again = self.run(settlement.settle(KEYS, settlements, tally, records=[record], again=True))
             assert again == Settled(0, 0)
 
     def _settlement(self, entry: Entry, by_fate: dict[str, list[str]]) -> Settlement:

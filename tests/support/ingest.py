@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -46,16 +47,22 @@ class Ingest:
 
         self.url = eventually(address)
         assert self.url, rig.log.read_text()
-        self.http = httpx.Client(base_url=self.url.removesuffix("/v1"), trust_env=False, timeout=30)
+        self.clients = ExitStack()
+        self.http = self.new_client()
         assert self.http.get("/healthz").status_code == 200  # what it listens on, its children serve by now
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.http.close()
+        self.clients.close()
         if self.process.poll() is None:
             self.stop()
+
+    def new_client(self) -> httpx.Client:
+        """One more client, closed with this."""
+        base = self.url.removesuffix("/v1")
+        return self.clients.enter_context(httpx.Client(base_url=base, trust_env=False, timeout=30))
 
     @property
     def address(self) -> tuple[str, int]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from forwarder.queue import replay_pages, replays
+from forwarder.queue.codec import codec_of
 from forwarder.queue.connection import Client
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.keys import Keys
@@ -42,4 +43,5 @@ def moved(client: Client, record: Record, letters: Sequence[DeadLetter], known: 
 
 
 def _turned(client: Client, record: Record, page: Page) -> Turned:
-    return run(client, replay_pages.move(Keys(), record, page, ttl_ms=60_000, backlog_max=1_000_000))
+    step = replay_pages.move(Keys(), record, page, ttl_ms=60_000, backlog_max=1_000_000, codec=codec_of(client))
+    return run(client, step)

@@ -58,7 +58,8 @@ class Rig:
     def __init__(self, folder: Path, **variables: str) -> None:
         self.folder = folder
         self.sandbox = Sandbox(folder)
-        self.variables = QUICK | {"FORWARDER_BASE_URL": self.sandbox.url, "FORWARDER_API_KEY": "sandbox"} | variables
+        key = {} if "FORWARDER_API_KEY_FILE" in variables else {"FORWARDER_API_KEY": "sandbox"}
+        self.variables = QUICK | {"FORWARDER_BASE_URL": self.sandbox.url} | key | variables
         self.variables["FORWARDER_DATA_DIR"] = str(folder / "data")
         self.server = self.server_class(DataDir(folder / "data"))
         self.server.start()

@@ -22,11 +22,12 @@ PURE = (
     *("workers.batch", "workers.admit", "workers.verdict", "workers.backoff", "workers.outcome", "workers.hints"),
     *("workers.flow", "workers.breaker", "workers.concurrency", "workers.sizing", "workers.report"),
     *("forwarder.queue.accepted", "forwarder.queue.histograms"),
+    *("forwarder.console.charts", "forwarder.console.shown"),
     *("forwarder.client.event", "forwarder.client.buffer", "forwarder.client.outcome", "forwarder.client.trouble"),
 )
 IMPURE = {"redis", "httpx", "aiohttp", "time", "asyncio", "rq", "socket", "random", "structlog", "os"}
 QUEUE_VALUES = {"forwarder.queue.stream", "forwarder.queue.settlement", "forwarder.queue.dead_letters"}
-QUEUE_VALUES |= {"forwarder.queue.accepted", "forwarder.queue.flow", "forwarder.queue.chunk"}
+QUEUE_VALUES |= {"forwarder.queue.accepted", "forwarder.queue.flow", "forwarder.queue.chunk", "forwarder.queue.history"}
 """Modules of the queue whose dataclasses a pure module may name."""
 
 LAZY = ("httpx", "aiohttp", "rq", "typer", "rich", "uvloop")
@@ -89,8 +90,15 @@ def test_only_the_queue_speaks_redis(module: Path) -> None:
 
 
 def test_nothing_in_the_queue_points_up(module: Path) -> None:
-    below = {"forwarder.errors", "forwarder.feedback", "forwarder.flaws", "forwarder.paths", "forwarder.settings"}
-    below |= {"forwarder.redis_settings"}
+    below = {
+        "forwarder.errors",
+        "forwarder.extras",
+        "forwarder.feedback",
+        "forwarder.flaws",
+        "forwarder.paths",
+        "forwarder.redis_settings",
+        "forwarder.settings",
+    }
     if named(module).startswith("forwarder.queue"):
         ours = {name for name in imports(module) if top(name) == "forwarder"}
         assert all(name.startswith(("forwarder.queue", *below)) for name in ours)

@@ -2,13 +2,15 @@
 
 import pytest
 
-from forwarder.dead.groups import grouped, normalised
+from forwarder.dead.groups import grouped
+from forwarder.dead.likeness import normalised
+from forwarder.dead.selection import Selection
 from forwarder.errors import UsageError
 from forwarder.feedback import Limits, codec
 from forwarder.flaws import Flaw
 from forwarder.queue.dead_letters import DeadLetter
-from forwarder.replaying.judging import edited
-from forwarder.replaying.plan import as_json, parse_edits
+from forwarder.replaying.judging import edited, judged
+from forwarder.replaying.plan import Plan, as_json, parse_edits
 
 CODEC = codec(Limits())
 BODY = b'{"trace_id":"t","value":11,"text":"hi"}'
@@ -28,6 +30,13 @@ BODY = b'{"trace_id":"t","value":11,"text":"hi"}'
 )
 def test_edits_set_fields_and_leave_the_others(assignments: list[str], expected: bytes) -> None:
     assert edited(BODY, as_json(parse_edits(assignments)), CODEC) == expected
+
+
+def test_an_event_in_a_letters_place_is_what_returns() -> None:
+    letter, new = DeadLetter(b'{"trace_id":"t","value":-9}', "rejected", "HTTP 400"), '{"trace_id":"t","value":9}'
+    ((_, judgement),) = judged([[letter]], Plan(Selection(), body=new), CODEC, lambda wanted: [None for _ in wanted])
+    assert isinstance(judgement, DeadLetter)
+    assert judgement.body == new.encode()
 
 
 def test_a_valid_letter_without_edits_keeps_its_bytes() -> None:

@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from workers.breaker import RUN_MAX, Seen
 from workers.flow import Load

@@ -21,8 +21,8 @@ TOKEN = "0123456789abcdef"
 def letters_of(step: Step[Settled]) -> list[dict[str, Any]]:
     """The letters among the arguments, read as settle.lua reads them; `load` is the index of the entry, from 0."""
     args = list(step.args)
-    entries, tally_length, letters, pieces = int(args[1]), int(args[4]), int(args[5]), int(args[6])
-    at = 10 + entries + tally_length
+    tally_length, letters, pieces = int(args[4]), int(args[5]), int(args[6])
+    at = 11 + tally_length
     width = 1 + len(LETTER_FIELDS)
     assert len(args) == at + letters * width + pieces * 10
     records = [args[at + index * width : at + (index + 1) * width] for index in range(letters)]
@@ -36,7 +36,7 @@ def test_each_letter_names_the_entry_that_its_event_came_in(sizes: list[int], da
     outcome = Outcome(made)
     for start, stop in zip(bounds[::2], bounds[1::2], strict=False):
         outcome.refusals.append(Refusal(Piece(made, range(start, stop)), "rejected", "bad", 400, 1))
-    letters = letters_of(settlement(KEYS, TOKEN, outcome))
+    letters = letters_of(settlement(KEYS, TOKEN, [outcome]))
     assert len(letters) == outcome.refused
     for letter in letters:
         load = made.loads[letter["load"]]
@@ -49,7 +49,7 @@ def test_a_letter_carries_all_that_is_known_of_its_event() -> None:
     source = entry(array(*events), 7, source=b"shop", at=b"123", replays=b"2", events=b"3")
     made = Batch([Load(entry(event("x"), 1), join([event("x")])), Load(source, join(events))])
     outcome = Outcome(made, refusals=[Refusal(Piece(made, range(2, 3)), "exhausted", "HTTP 503: busy", 503, 20)])
-    (letter,) = letters_of(settlement(KEYS, TOKEN, outcome))
+    (letter,) = letters_of(settlement(KEYS, TOKEN, [outcome]))
     assert letter == {
         "load": 1,
         "body": events[1],
@@ -69,22 +69,22 @@ def test_entries_are_settled_with_what_their_append_counted_and_what_they_hold()
     first = Load(entry(array(*numbered(2)), 1, events=b"2"), join(numbered(2)))
     raw = Load(entry(array(*numbered(3)), 2), join(numbered(3)))
     made = Batch([first, raw])
-    step = settlement(KEYS, TOKEN, Outcome(made), again=True)
+    step = settlement(KEYS, TOKEN, [Outcome(made)], again=True)
     assert step.script == "settle"
     assert list(step.keys) == [KEYS.events, KEYS.ledger, KEYS.dead, KEYS.batches]
-    record = f"{TOKEN}/{made.id}"
-    assert list(step.args) == ["forwarder", 2, "2,0", "2,3", 0, 0, 0, record, 1, "", first.entry.id, raw.entry.id]
+    record, ids = f"{TOKEN}/{made.id}", first.entry.id + b"," + raw.entry.id
+    assert list(step.args) == ["forwarder", 2, "2,0", "2,3", 0, 0, 0, record, 1, "", ids]
 
 
 def test_the_tally_goes_along_by_name_and_increment() -> None:
     outcome = Outcome(batch(1), tally=Counter({"requests": 3, "requests:200": 1, "retries": 2}))
-    args = list(settlement(KEYS, TOKEN, outcome).args)
+    args = list(settlement(KEYS, TOKEN, [outcome]).args)
     assert args[4] == 6
     assert args[11:] == ["requests", 3, "requests:200", 1, "retries", 2]
 
 
 def test_the_reply_is_read_as_what_was_settled_and_lost() -> None:
-    assert settlement(KEYS, TOKEN, Outcome(batch(1))).read([1, 4]) == Settled(entries=1, lost_events=4)
+    assert settlement(KEYS, TOKEN, [Outcome(batch(1))]).read([1, 4]) == Settled(entries=1, lost_events=4)
 
 
 def test_what_has_no_outcome_is_put_back_entry_by_entry() -> None:
@@ -92,7 +92,7 @@ def test_what_has_no_outcome_is_put_back_entry_by_entry() -> None:
     second = Load(entry(array(*numbered(3)), 2, at=b"6", queued=b"9"), join(numbered(3)))
     made = Batch([first, second])
     outcome = Outcome(made, rest=[Piece(made, range(1, 4))], attempts=3)
-    args = list(settlement(KEYS, TOKEN, outcome).args)
+    args = list(settlement(KEYS, TOKEN, [outcome]).args)
     assert args[6] == 2
     assert args[-20:-10] == [1, 1, b"[" + numbered(2)[1] + b"]", 5, b"", b"shop", 1, 3, 1_700_000_000_000, ""]
     assert args[-10:] == [2, 2, b"[" + b",".join(numbered(3)[:2]) + b"]", 6, b"", b"", 0, 3, 9, ""]
@@ -100,5 +100,24 @@ def test_what_has_no_outcome_is_put_back_entry_by_entry() -> None:
 
 def test_a_batch_of_which_nothing_is_known_is_not_settled_but_its_requests_are_counted() -> None:
     made = batch(2, 3)
-    step = settlement(KEYS, TOKEN, Outcome(made, rest=[made.whole()], tally=Counter({"requests": 1})))
-    assert list(step.args) == ["forwarder", 0, "", "", 2, 0, 0, "", 0, "", "requests", 1]
+    step = settlement(KEYS, TOKEN, [Outcome(made, rest=[made.whole()], tally=Counter({"requests": 1}))])
+    assert list(step.args) == ["forwarder", 0, "", "", 2, 0, 0, "", 0, "", b"", "requests", 1]
+
+
+def test_batches_that_end_together_are_one_step_with_their_tallies_added_up() -> None:
+    first, second = Outcome(batch(1), tally=Counter({"requests": 1})), Outcome(batch(2), tally=Counter({"requests": 2}))
+    left = Outcome(batch(3), tally=Counter({"retries": 1}))
+    left.rest.append(left.batch.whole())
+    step = settlement(KEYS, TOKEN, [first, left, second])
+    ids = b",".join([*first.batch.entry_ids, *second.batch.entry_ids])
+    records = f"{TOKEN}/{first.batch.id},{TOKEN}/{second.batch.id}"
+    args = list(step.args)
+    assert args[:12] == ["forwarder", 2, "0,0", "1,2", 4, 0, 0, records, 0, "", ids, "requests"]
+    assert args[12:] == [3, "retries", 1]
+
+
+def test_a_letter_of_a_later_batch_names_its_entry_among_all() -> None:
+    first, second = Outcome(batch(1, 1)), Outcome(batch(1, 1))
+    second.refusals.append(Refusal(Piece(second.batch, range(1, 2)), "rejected", "bad", 400, 1))
+    (letter,) = letters_of(settlement(KEYS, TOKEN, [first, second]))
+    assert letter["load"] == 3

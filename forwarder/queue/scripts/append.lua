@@ -3,7 +3,8 @@
 --
 -- KEYS[1] events stream   KEYS[2] ledger hash   KEYS[3] chunk string (the trace of this append)
 -- KEYS[4] memory string with TTL: the percentage in use when it was looked at last
--- ARGV[1] body            ARGV[2] events in it  ARGV[3] at (ms)   ARGV[4] source ('' for none)
+-- ARGV[1] body (one that begins with NUL gets the field `v`: version 1 of the wire format knows no forms)
+-- ARGV[2] events in it    ARGV[3] at (ms)       ARGV[4] source ('' for none)
 -- ARGV[5] backlog cap (events)                  ARGV[6] life of the trace (seconds)
 -- ARGV[7] percentage of maxmemory at which appends are refused, so that who empties the queue has room to work
 -- ARGV[8] 1: it may have been stored so long ago that its trace is gone; then its events may be delivered twice
@@ -43,6 +44,7 @@ end
 local fields = {'body', ARGV[1], 'events', ARGV[2], 'at', ARGV[3]}
 if ARGV[4] ~= '' then fields[#fields + 1] = 'source'; fields[#fields + 1] = ARGV[4] end
 if ARGV[9] ~= '' then fields[#fields + 1] = 'traceparent'; fields[#fields + 1] = ARGV[9] end
+if string.byte(ARGV[1]) == 0 then fields[#fields + 1] = 'v'; fields[#fields + 1] = 2 end
 local id = redis.call('XADD', KEYS[1], '*', unpack(fields))
 redis.call('HINCRBY', KEYS[2], 'accepted', events)
 redis.call('HINCRBY', KEYS[2], 'pending', events)

@@ -17,6 +17,7 @@ for _ = 1, ARGV[6] do
   fields[#fields + 1] = ARGV[1]
   if ARGV[at + 2] ~= '' then fields[#fields + 1] = 'ats'; fields[#fields + 1] = ARGV[at + 2] end
   if ARGV[at + 3] ~= '' then fields[#fields + 1] = 'source'; fields[#fields + 1] = ARGV[at + 3] end
+  if string.byte(ARGV[at + 5]) == 0 then fields[#fields + 1] = 'v'; fields[#fields + 1] = 2 end
   redis.call('XADD', KEYS[1], '*', unpack(fields))
   at = at + 6
 end

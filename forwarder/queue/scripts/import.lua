@@ -20,7 +20,7 @@ local function is_known(identity, id, body)
   local present = there(id)
   if not present then return false end
   for i = 1, #present[2], 2 do
-    if present[2][i] == 'body' then return present[2][i + 1] == body end
+    if present[2][i] == 'body' then return present[2][i + 1] == body or string.byte(body) == 0 end -- sealed anew
   end
   return body == ''
 end

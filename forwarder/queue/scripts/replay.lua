@@ -99,7 +99,8 @@ for at = FIRST, last, WIDTH do
   moved, gone = moved + taken, gone + ARGV[at] - taken
   if here and taken > 0 then
     local fields = {'body', taken == 1 and bodies or '[' .. bodies .. ']', 'events', taken, 'at', ARGV[at + 1]}
-    local others = {'replays', ARGV[at + 4], 'replay', ARGV[1], 'ats', ats, 'source', ARGV[at + 3]}
+    local version = string.byte(bodies) == 0 and '2' or '' -- in a form; such a group is of one letter
+    local others = {'replays', ARGV[at + 4], 'replay', ARGV[1], 'ats', ats, 'source', ARGV[at + 3], 'v', version}
     for i = 1, #others, 2 do
       if others[i + 1] ~= '' then fields[#fields + 1] = others[i]; fields[#fields + 1] = others[i + 1] end
     end

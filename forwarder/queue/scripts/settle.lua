@@ -4,7 +4,7 @@
 --
 -- Fence: an entry that somebody else settled meanwhile no longer exists; nothing of it is counted, buried or put back,
 -- and its events are counted as ambiguous, because they were delivered twice. A settle that is repeated because its
--- reply was lost finds neither its record nor its entries, and counts nothing again. (A tally alone has neither; it may
+-- reply was lost finds neither its records nor its entries, and counts nothing again. (A tally alone has neither; it may
 -- be counted twice, never lost, for part of it bounds the duplicates.)
 --
 -- KEYS[1] events stream   KEYS[2] ledger hash   KEYS[3] dead stream   KEYS[4] batches hash
@@ -12,11 +12,12 @@
 -- ARGV[1] group           ARGV[2] n, the number of entries
 -- ARGV[3] events counted at the append, per entry, comma-separated; ARGV[4] events there really are, likewise
 -- ARGV[5] length of the tally   ARGV[6] number of dead letters   ARGV[7] number of pieces to put back
--- ARGV[8] field of the batch's record, '' for none               ARGV[9] '1' when a reply may have been lost
+-- ARGV[8] fields of the batches' records, comma-separated              ARGV[9] '1' when a reply may have been lost
 -- ARGV[10] per entry the place of its replay's hash in KEYS, 0 for none, comma-separated; '' when no entry is of a replay
--- then n entry ids; the tally as name and increment in turn; per letter the index of its entry (from 1) and the values
--- of the fields named in LETTER below; per piece the index of its entry, events, body, at (ms), ats ('' for none), source
--- ('' for none), replays, attempts, queued (ms) and id of the replay ('' for none).
+-- ARGV[11] the n entry ids, comma-separated: one argument is less work for who sends it than thousands
+-- then the tally as name and increment in turn; per letter the index of its entry (from 1) and the values of the fields
+-- named in LETTER below; per piece the index of its entry, events, body, at (ms), ats ('' for none), source ('' for
+-- none), replays, attempts, queued (ms) and id of the replay ('' for none).
 --
 -- Returns {entries settled, events lost to another settler}.
 local LETTER = {'body', 'reason', 'status', 'error', 'attempts', 'at', 'source', 'batch', 'entry', 'replays'}
@@ -28,33 +29,39 @@ local function numbers(csv)
   return list
 end
 
+local function words(csv)
+  local list = {}
+  for word in string.gmatch(csv, '[^,]+') do list[#list + 1] = word end
+  return list
+end
+
 local group, n = ARGV[1], tonumber(ARGV[2])
 local claimed, actual = numbers(ARGV[3]), numbers(ARGV[4])
 local tally_length, letters, pieces = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local at = 10
+local at = 11
+local ids, records = words(ARGV[11]), words(ARGV[8])
 
 -- When every entry was still pending, all are ours and go in bulk; else each one's existence tells.
 local acknowledged, settled, lost = 0, 0, 0
 local foreign = {} -- by index: settled by somebody else
 for first = 1, n, SLICE do
-  acknowledged = acknowledged + redis.call('XACK', KEYS[1], group, unpack(ARGV, at + first, at + math.min(first + SLICE - 1, n)))
+  acknowledged = acknowledged + redis.call('XACK', KEYS[1], group, unpack(ids, first, math.min(first + SLICE - 1, n)))
 end
 if acknowledged == n then
   for first = 1, n, SLICE do
-    settled = settled + redis.call('XDEL', KEYS[1], unpack(ARGV, at + first, at + math.min(first + SLICE - 1, n)))
+    settled = settled + redis.call('XDEL', KEYS[1], unpack(ids, first, math.min(first + SLICE - 1, n)))
   end
 else
   for i = 1, n do
-    if redis.call('XDEL', KEYS[1], ARGV[at + i]) == 1 then
+    if redis.call('XDEL', KEYS[1], ids[i]) == 1 then
       settled = settled + 1
     else
       foreign[i], lost = true, lost + actual[i]
     end
   end
 end
-at = at + n
 
-local recorded = ARGV[8] ~= '' and redis.call('HDEL', KEYS[4], ARGV[8]) == 1
+local recorded = #records > 0 and redis.call('HDEL', KEYS[4], unpack(records)) > 0
 if ARGV[9] == '1' and n > 0 and settled == 0 and not recorded then
   return {0, 0} -- this very settle was done before
 end
@@ -102,6 +109,7 @@ for _ = 1, pieces do
     if ARGV[at + 7] ~= '0' then fields[#fields + 1] = 'replays'; fields[#fields + 1] = ARGV[at + 7] end
     if ARGV[at + 8] ~= '0' then fields[#fields + 1] = 'attempts'; fields[#fields + 1] = ARGV[at + 8] end
     fields[#fields + 1] = 'queued'; fields[#fields + 1] = ARGV[at + 9]
+    if string.byte(ARGV[at + 3]) == 0 then fields[#fields + 1] = 'v'; fields[#fields + 1] = 2 end
     if ARGV[at + 10] ~= '' then fields[#fields + 1] = 'replay'; fields[#fields + 1] = ARGV[at + 10] end
     redis.call('XADD', KEYS[1], '*', unpack(fields))
     waiting = waiting + tonumber(ARGV[at + 2])

@@ -1,0 +1,91 @@
+"""How the commands reach the queue: Redis itself, or the API of whoever serves it; the operations are the same."""
+
+import getpass
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from forwarder.cli.context import settings_in_force
+from forwarder.cli.where import TOKEN, chosen_url, variable
+from forwarder.dead.filters import Filters
+from forwarder.operations.letter_forms import Chosen
+from forwarder.operations.operator import Operator
+from forwarder.operations.table import EXPORT, Operation
+from forwarder.queue.connection import connect, queue_errors
+
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
+
+
+class Reach(Protocol):
+    """A way to have operations done."""
+
+    def do(self, operation: Operation[Asked, Answer], asked: Asked, /) -> Answer:
+        """Do an operation."""
+
+    def export(self, asked: Chosen, /) -> Iterator[bytes]:
+        """Dead letters as JSON lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """By Redis itself.
+
+    Attributes:
+        operator: whoever sits here.
+    """
+
+    operator: Operator
+
+    def do(self, operation: Operation[Asked, Answer], asked: Asked) -> Answer:
+        """Do an operation."""
+        return operation.run(self.operator, asked)
+
+    def export(self, asked: Chosen) -> Iterator[bytes]:
+        """Dead letters as JSON lines."""
+        return EXPORT.run(self.operator, asked)
+
+
+@contextmanager
+def reached() -> Iterator[Reach]:
+    """The queue, one way or the other."""
+    if not chosen_url():
+        with open_queue() as operator:
+            yield Direct(operator)
+        return
+    from forwarder.remote import Remote  # noqa: PLC0415 - httpx is needed by nobody else here
+
+    remote = Remote(chosen_url(), variable(TOKEN))
+    try:
+        yield remote
+    finally:
+        remote.close()
+
+
+@contextmanager
+def open_queue() -> Iterator[Operator]:
+    """The queue of the settings; what Redis raises becomes one clear line."""
+    settings = settings_in_force()
+    client = connect(settings)
+    try:
+        with queue_errors(settings):
+            yield Operator(settings, client, whoever(), "command")
+    finally:
+        client.close()
+
+
+def whoever() -> str:
+    """Who sits here."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"
+
+
+def chosen(filters: Filters, destination: str) -> dict[str, object]:
+    """Filters and a destination, to be given to what takes both."""
+    given = {name: getattr(filters, name) for name in Filters.__struct_fields__}
+    return {**given, "destination": destination}

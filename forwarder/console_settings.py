@@ -1,0 +1,85 @@
+"""The FORWARDER_CONSOLE_* variables: who may use the console and `/api`, as what, and for how long."""
+
+import re
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
+Role = Literal["viewer", "operator"]
+
+SCRYPT_PREFIX: Final = "scrypt:"
+TOKEN_PREFIX: Final = "sha256:"  # noqa: S105 - of a hash
+_SCRYPT: Final = re.compile(
+    r"scrypt:(1[4-9]|2[01]):([1-9]|1\d|2\d|3[0-2]):([1-4]):[A-Za-z0-9_-]{16,88}:[A-Za-z0-9_-]{43}"
+)
+_ROLE_ABOUT: Final = "viewer: looks; operator: also changes"
+
+
+class ConsoleUser(BaseModel):
+    """One person who may log in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    password: SecretStr = Field(description="the password's hash, as `forwarder console-password` makes it")
+    role: Role = Field("viewer", description=_ROLE_ABOUT)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _alone(cls, given: Any) -> Any:  # noqa: ANN401 - whatever the variable holds
+        """`FORWARDER_CONSOLE_USERS__NAME=hash` for short."""
+        return {"password": given} if isinstance(given, str | SecretStr) else given
+
+    @field_validator("password")
+    @classmethod
+    def _hashed(cls, password: SecretStr) -> SecretStr:
+        if not _SCRYPT.fullmatch(password.get_secret_value()):
+            raise ValueError("must be a hash, never the password itself: `forwarder console-password` makes one")
+        return password
+
+
+class ConsoleToken(BaseModel):
+    """One program, or person, that comes with a token."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    token: SecretStr = Field(description="sha256: and the token's digest, as `forwarder console-token` makes it")
+    role: Role = Field("viewer", description=_ROLE_ABOUT)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _alone(cls, given: Any) -> Any:  # noqa: ANN401 - whatever the variable holds
+        """`FORWARDER_CONSOLE_TOKENS__NAME=hash` for short."""
+        return {"token": given} if isinstance(given, str | SecretStr) else given
+
+    @field_validator("token")
+    @classmethod
+    def _hashed(cls, token: SecretStr) -> SecretStr:
+        if not re.fullmatch(r"sha256:[0-9a-f]{64}", token.get_secret_value()):
+            raise ValueError("must be a hash, never the token itself: `forwarder console-token` makes both")
+        return token
+
+
+class ConsoleSettings(BaseModel):
+    """What the console and `/api` read besides the common settings."""
+
+    console: bool = Field(default=True, description="serve the console and /api beside the HTTP ingest")
+    console_users: dict[Name, ConsoleUser] = Field(
+        default_factory=dict,
+        repr=False,
+        description="who may log in, as FORWARDER_CONSOLE_USERS__NAME__PASSWORD, …__ROLE",
+    )
+    console_tokens: dict[Name, ConsoleToken] = Field(
+        default_factory=dict,
+        repr=False,
+        description="tokens for /api and the login, as FORWARDER_CONSOLE_TOKENS__NAME__TOKEN, …__ROLE",
+    )
+    console_session_s: int = Field(43_200, ge=1, le=2_592_000, description="how long a login lasts")
+    console_secure: bool = Field(
+        default=False, description="send the session cookie over TLS only, also when no proxy says that there is TLS"
+    )
+
+    @property
+    def console_is_open(self) -> bool:
+        """Whether nobody has to log in: there is nobody who could."""
+        return not self.console_users and not self.console_tokens

@@ -1,0 +1,128 @@
+"""What RQ's keys say of the workers, and of jobs that nobody will run. Read as plain data: RQ is not needed for it."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from forwarder.queue.connection import Client
+
+VERSION_FIELD: Final = "forwarder_version"
+"""Of a worker's hash: our release, beside what RQ writes there."""
+WORKERS: Final = "rq:workers"
+QUEUE: Final = "rq:queue:feedback"
+JOB: Final = "rq:job:"
+SCANS_MAX: Final = 100
+"""Rounds through the keys of the server in search of jobs, 1,000 keys each: it may hold other things too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One worker, as it registered.
+
+    Attributes:
+        name: its name.
+        host: its machine.
+        pid: its process.
+        state: idle, busy or so.
+        version: our release that it runs; empty for one from before releases were told.
+        silent_s: since its last heartbeat; None when it never had one.
+    """
+
+    name: str
+    host: str
+    pid: str
+    state: str
+    version: str
+    silent_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LostJob:
+    """A job that no worker will run.
+
+    Attributes:
+        id: its name.
+        how: in what way it was lost.
+    """
+
+    id: str
+    how: str
+
+
+def read_workers(control: Client) -> list[Worker]:
+    """All workers that RQ knows, by name.
+
+    Args:
+        control: a client of the server where RQ lives.
+    """
+    keys: Any = control.smembers(WORKERS)
+    names = sorted(key.decode("utf-8", "replace") for key in keys)
+    hashes: list[dict[bytes, bytes]] = [control.hgetall(name) for name in names]  # type: ignore[misc]
+    now_s = time.time()
+    return [_worker(name, fields, now_s) for name, fields in zip(names, hashes, strict=True) if fields]
+
+
+def _worker(key: str, fields: dict[bytes, bytes], now_s: float) -> Worker:
+    def text(name: str) -> str:
+        return fields.get(name.encode(), b"").decode("utf-8", "replace")
+
+    seen_s = _seconds(text("last_heartbeat"))
+    silent_s = None if seen_s is None else max(0.0, now_s - seen_s)
+    return Worker(
+        key.removeprefix("rq:worker:"), text("hostname"), text("pid"), text("state"), text(VERSION_FIELD), silent_s
+    )
+
+
+def lost_jobs(control: Client, *, older_than_s: float) -> list[LostJob]:
+    """Jobs that RQ has lost: it says that they wait or run, and nobody has them.
+
+    Args:
+        control: a client of the server where RQ lives.
+        older_than_s: younger ones may be under way this moment.
+    """
+    waiting = _ids(control.lrange(QUEUE, 0, -1))
+    taken = _ids(control.lrange(f"{QUEUE}:intermediate", 0, -1))
+    workers = {worker.name for worker in read_workers(control)}
+    lost = [
+        LostJob(one, "it waits, and what it was has run out")
+        for one in sorted(waiting)
+        if not control.exists(JOB + one)
+    ]
+    for one, fields in _jobs(control):
+        since_s = _seconds(fields.get(b"enqueued_at", b"").decode("utf-8", "replace"))
+        if since_s is not None and time.time() - since_s < older_than_s:
+            continue
+        status, holder = fields.get(b"status"), fields.get(b"worker_name", b"").decode("utf-8", "replace")
+        if status == b"queued" and one not in waiting:
+            how = "a worker took it and died before it began" if one in taken else "it waits in no queue"
+            lost.append(LostJob(one, how))
+        elif status == b"started" and holder not in workers:
+            lost.append(LostJob(one, "the worker that ran it is gone"))
+    return lost
+
+
+def _jobs(control: Client) -> Iterable[tuple[str, dict[bytes, bytes]]]:
+    cursor = 0
+    for _ in range(SCANS_MAX):
+        reply: Any = control.scan(cursor, match=f"{JOB}*", count=1_000)
+        cursor, keys = reply
+        for key in keys:
+            if control.type(key) == b"hash":
+                fields: Any = control.hgetall(key)
+                yield key.decode("utf-8", "replace").removeprefix(JOB), fields
+        if not cursor:
+            return
+
+
+def _ids(reply: Any) -> set[str]:  # noqa: ANN401 - redis-py types a reply as all that any client could get
+    return {one.decode("utf-8", "replace") for one in reply}
+
+
+def _seconds(moment: str) -> float | None:
+    """A time as RQ writes it, in seconds since 1970; None when it is none."""
+    try:
+        return datetime.fromisoformat(moment).timestamp()
+    except ValueError:
+        return None

@@ -1,0 +1,178 @@
+"""Delivery side by side with its floor: the same bodies, ready-made, posted through the same transport.
+
+Workers run as they do in production, their supervisor's start and end measured once and taken off, so that what is left
+is what an event costs. Floor and worker alternate; the best of the rounds counts, for others only ever slow us down.
+"""
+
+import contextlib
+import functools
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import uvloop
+
+from forwarder.feedback import codec
+from forwarder.queue.connection import Client, connect
+from forwarder.queue.keys import Keys
+from forwarder.settings import Settings
+from tests.benchmarks import floors
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+FILL_TOGETHER: Final = 2_000
+FILL: Final = "for _ = 1, tonumber(ARGV[2]) do redis.call('XADD', KEYS[1], '*', 'body', ARGV[1]) end"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is delivered, and how.
+
+    Attributes:
+        name: in the table and the baseline.
+        events: how many.
+        per_entry: events of one entry.
+        event_bytes: about the size of one.
+        batch: most events of one request.
+        latency_ms: of the upstream.
+        workers: at once.
+    """
+
+    name: str
+    events: int = 1_000_000
+    per_entry: int = 500
+    event_bytes: int = 120
+    batch: int = 500
+    latency_ms: int = 0
+    workers: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What some work took: CPU of user and system, and the time on the clock (s); the largest process (MB)."""
+
+    cpu_s: float
+    wall_s: float
+    rss_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the table. CPU is in seconds per million events."""
+
+    case: str
+    cpu: float
+    floor_cpu: float
+    events_per_s: float
+    floor_events_per_s: float
+    rss_mb: float
+
+    @property
+    def ratio(self) -> float:
+        """Our CPU by the floor's; it says the same on a slow machine and a quick one."""
+        return self.cpu / self.floor_cpu
+
+    def json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return {**asdict(self), "ratio": self.ratio}
+
+
+CASES: Final = (
+    Case("500 per body"),
+    Case("2,000 per body", batch=2_000),
+    Case("100 per body", per_entry=100, batch=100, events=500_000),
+    Case("100 per entry", per_entry=100),
+    Case("one per entry", per_entry=1, events=300_000),
+    Case("90 bytes", event_bytes=90),
+    Case("1,000 bytes", event_bytes=1_000, events=300_000),
+    Case("5 ms", latency_ms=5),
+    Case("50 ms", latency_ms=50, events=3_000_000),
+    Case("50 ms, two workers", latency_ms=50, events=3_000_000, workers=2),
+)
+FULL: Final = (Case("10,000,000 queued", events=10_000_000),)
+
+
+def body_of(events: int, event_bytes: int) -> bytes:
+    """So many events of about so many bytes: an array, or one event alone."""
+    made = [_event(number, event_bytes) for number in range(events)]
+    return made[0] if events == 1 else b"[" + b",".join(made) + b"]"
+
+
+def _event(number: int, event_bytes: int) -> bytes:
+    event = {"trace_id": f"trace-{number:010d}", "value": 5, "weight": 0.5, "metadata": {"_user": "u17"}, "text": ""}
+    bare = len(codec().encode(event))
+    return codec().encode(event | {"text": ("a comment as people write them " * 40)[: max(0, event_bytes - bare)]})
+
+
+@contextlib.contextmanager
+def sink(latency_ms: float) -> Iterator[str]:
+    """The upstream, running; yields its base URL."""
+    command = [sys.executable, "-m", "tests.benchmarks.sink", str(latency_ms / 1000)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        finally:
+            process.terminate()
+
+
+def used(work: Callable[[], object], whose: int) -> Used:
+    """Run it once; `whose` says whose CPU counts: this process's or its children's."""
+    before, began = resource.getrusage(whose), time.monotonic()
+    work()
+    wall_s, after = time.monotonic() - began, resource.getrusage(whose)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Used(cpu_s, wall_s, after.ru_maxrss / 1024)
+
+
+def fill(client: Client, keys: Keys, case: Case, entries: int) -> None:
+    """Queue entries, by the server itself: a million single ones in two seconds."""
+    body, add = body_of(case.per_entry, case.event_bytes), client.register_script(FILL)
+    for first in range(0, entries, FILL_TOGETHER):
+        add(keys=[keys.events], args=[body, min(FILL_TOGETHER, entries - first)])
+
+
+def drain(settings: Settings, url: str, case: Case) -> None:
+    """Workers until nothing waits, their start and end included."""
+    variables = {
+        "FORWARDER_DATA_DIR": str(settings.data_dir),
+        "FORWARDER_BASE_URL": url,
+        "FORWARDER_API_KEY": "bench",
+        "FORWARDER_BATCH_MAX_EVENTS": str(case.batch),
+        "FORWARDER_BATCH_MAX_BYTES": str(16 * 1_048_576),
+        "FORWARDER_DRAIN_IDLE_S": "0.5",
+        "FORWARDER_LOG_LEVEL": "warning",
+    }
+    command = [sys.executable, "-m", "workers", "--burst"]
+    running = [subprocess.Popen(command, cwd=ROOT, env=os.environ | variables) for _ in range(case.workers)]
+    assert [worker.wait() for worker in running] == [0] * case.workers
+
+
+def measured(settings: Settings, case: Case, rounds: int = 2) -> Row:
+    """A case and its floor, alternating."""
+    client, keys = connect(settings), Keys()
+    ready = body_of(case.batch, case.event_bytes)
+    with sink(case.latency_ms) as url:
+        work = functools.partial(drain, settings, url, case)
+        fill(client, keys, case, case.workers)
+        start, ours, floor = used(work, resource.RUSAGE_CHILDREN), [], []
+        for _ in range(rounds):
+            fill(client, keys, case, case.events // case.per_entry)
+            ours.append(used(work, resource.RUSAGE_CHILDREN))
+            assert client.xlen(keys.events) == 0
+            post = functools.partial(floors.post_by_transport, url, ready, case.events // case.batch)
+            floor.append(used(lambda post=post: uvloop.run(post()), resource.RUSAGE_SELF))  # type: ignore[misc]
+    cpu_s, wall_s = (min(getattr(one, name) for one in ours) - getattr(start, name) for name in ("cpu_s", "wall_s"))
+    return Row(
+        case.name,
+        cpu_s / case.events * 1e6,
+        min(one.cpu_s for one in floor) / case.events * 1e6,
+        case.events / wall_s,
+        case.events / min(one.wall_s for one in floor),
+        max(one.rss_mb for one in ours),
+    )
