@@ -4,6 +4,7 @@ Read once at start, never at import; the code below receives plain values. The A
 printed, logged or stored.
 """
 
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -22,15 +23,15 @@ from forwarder.key_settings import KEY_SETTINGS, SCOPE, KeySettings
 from forwarder.paths import DataDir, default_data_dir
 from forwarder.producer_settings import ProducerSettings
 from forwarder.queue.caps import Caps
-from forwarder.queue.keys import SLOTS
+from forwarder.queue.keys import PARTITIONS, SLOTS
 from forwarder.queue.packing import Compression
 from forwarder.redaction import known_secrets
+from forwarder.redis_settings import RedisSettings
 from forwarder.renamed import RenamedVariables
 from forwarder.sealing_settings import SealingSettings
 
 PREFIX = "FORWARDER_"
 DEFAULT_DESTINATION = "default"
-REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 DestinationName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
@@ -52,6 +53,7 @@ class Upstream(KeySettings):
     retry_base_ms: int = Field(500, ge=1, le=600_000, description="backoff before the second try; doubles each time")
     retry_max_ms: int = Field(60_000, ge=1, le=3_600_000, description="longest backoff")
     retry_after_max_s: float = Field(300, ge=0, le=86_400, description="longest Retry-After that is honoured")
+    partitions: int = Field(1, ge=1, le=PARTITIONS, description="streams over which events are spread")
     pause_min_s: float = Field(1, gt=0, le=86_400, description="first pause of a destination that fails; doubles")
     pause_max_s: float = Field(60, gt=0, le=86_400, description="longest pause before the next probe")
 
@@ -70,7 +72,9 @@ class Upstream(KeySettings):
         return self.base_url + self.feedback_path
 
 
-class Settings(Upstream, IngestSettings, ConsoleSettings, ProducerSettings, SealingSettings, BaseSettings):
+class Settings(
+    Upstream, RedisSettings, IngestSettings, ConsoleSettings, ProducerSettings, SealingSettings, BaseSettings
+):
     """All settings; the upstream's own are those of the destination `default` and what others inherit."""
 
     model_config = SettingsConfigDict(
@@ -82,9 +86,6 @@ class Settings(Upstream, IngestSettings, ConsoleSettings, ProducerSettings, Seal
         repr=False,
         description="further destinations, as FORWARDER_DESTINATIONS__NAME__BASE_URL and so on",
     )
-    redis_url: str = Field("embedded", repr=False, description="the queue: embedded, redis://, rediss:// or unix://")
-    control_url: str | None = Field(None, repr=False, description="where RQ lives, when not on the queue's server")
-    redis_timeout_s: float = Field(5, gt=0, le=60, description="for an answer of Redis")
     data_dir: Path = Field(default_factory=default_data_dir, description="files of the queue, the sandbox, the spill")
     key_prefix: str = Field("feedback:", pattern=r"^[A-Za-z0-9_.:-]*$", description="of every Redis key")
     backlog_max_events: int = Field(10_000_000, ge=1, description="waiting events at which appends are refused")
@@ -126,13 +127,6 @@ class Settings(Upstream, IngestSettings, ConsoleSettings, ProducerSettings, Seal
         """Former names of variables come after everything else."""
         usual = (init_settings, env_settings, dotenv_settings, file_secret_settings)
         return (*usual, RenamedVariables(settings_cls, PREFIX))
-
-    @field_validator("redis_url", "control_url")
-    @classmethod
-    def _known_scheme(cls, url: str | None) -> str | None:
-        if url is None or url == "embedded" or urlsplit(url).scheme in REDIS_SCHEMES:
-            return url
-        raise ValueError("must be `embedded` or begin with redis://, rediss:// or unix://")
 
     @field_validator("webhook_url")
     @classmethod
@@ -176,7 +170,16 @@ class Settings(Upstream, IngestSettings, ConsoleSettings, ProducerSettings, Seal
     @property
     def caps(self) -> Caps:
         """What appends are bound by."""
-        return Caps(self.backlog_max_events, self.memory_max_percent, self.dedupe_ttl_s)
+        return Caps(self.backlog_max_events, self.memory_max_percent, self.dedupe_ttl_s, self.partition_counts)
+
+    @cached_property
+    def partition_counts(self) -> dict[str, int]:
+        """Partitions by destination."""
+        return {name: self.upstream(name).partitions for name in self.destination_names}
+
+    def partitions_of(self, destination: str) -> int:
+        """Partitions of a destination; 1 for what is not configured any more."""
+        return self.partition_counts.get(destination, 1)
 
     @property
     def spill_file(self) -> Path | None:

@@ -38,7 +38,7 @@ HURRY_SEEN_WITHIN_S = 0.1
 CANCELS = 3
 """The first makes a batch settle what is known of it; while Redis is away that is broken off by the next."""
 YIELD_AFTER_S = 5.0
-"""A drain gives way to jobs for which no worker is free, but not before it has run so long."""
+"""A drain gives way to jobs for which no worker is free, but while it is busy not before it has run so long."""
 
 
 class Drain:
@@ -53,7 +53,7 @@ class Drain:
         self._client = client
         self._sweep = sweep
         self._traced = traced
-        self._keys = Keys(session.destination, prefix=settings.key_prefix)
+        self._keys = Keys(session.destination, session.partition, settings.key_prefix)
         self._gate = Gate(client, self._keys, session, upstream)
         self._room = Room(session, lambda: self._gate.share)
         self._journal = Journal(client, self._keys, session)
@@ -67,6 +67,7 @@ class Drain:
 
     async def run(self) -> None:
         """Read, coalesce, deliver and settle until the session is over."""
+        self._session.opening = True
         following = asyncio.create_task(self._gate.run(self._finished))
         try:
             await self._gate.known()
@@ -143,7 +144,8 @@ class Drain:
 
         async def rouse_once() -> None:
             await asyncio.to_thread(self._sweep.run)
-            if self._session.age_s > YIELD_AFTER_S and await asyncio.to_thread(self._sweep.jobs_wait):
+            ripe = self._session.age_s > YIELD_AFTER_S or self._session.quiet
+            if ripe and await asyncio.to_thread(self._sweep.jobs_wait):
                 self._session.end("a job waits for a worker")
 
         await self._every_second(rouse_once, "sweep_missed")
@@ -165,7 +167,7 @@ class Drain:
 
 async def drain(settings: Settings, session: Session, sweep: Sweep) -> None:
     """Run one session, when its lease can still be had."""
-    keys = Keys(session.destination, prefix=settings.key_prefix)
+    keys = Keys(session.destination, session.partition, settings.key_prefix)
     log = get_logger()
     async with contextlib.aclosing(connect_async(settings)) as client:
         take = lease.keep(keys, session.slot, session.token, settings.lease_ttl_s)

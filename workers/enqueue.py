@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from forwarder.queue.keys import Keys
 from forwarder.queue.lease import new_token
 from workers.rq_classes import FeedbackQueue
 
@@ -10,15 +11,19 @@ JOB_TTL_S: Final = 300
 FAILURE_TTL_S: Final = 86_400
 
 
-def enqueue(jobs: FeedbackQueue, function: str, timeout_s: float, **arguments: str | int) -> None:
+def enqueue(jobs: FeedbackQueue, function: str, timeout_s: float, keys: Keys, **more: str | int) -> None:
     """Enqueue a job.
 
     Args:
         jobs: the RQ queue.
         function: its name in `workers.jobs`.
         timeout_s: what it never takes: who does is stuck.
-        arguments: of the function, in the order in which they are shown.
+        keys: of the partition.
+        more: arguments of the function, in the order in which they are shown.
     """
+    arguments: dict[str, str | int] = {"destination": keys.destination, **more}
+    if keys.partition:
+        arguments["partition"] = keys.partition
     values = [str(value) for value in arguments.values()]
     first, *others = arguments.items()
     jobs.enqueue_call(

@@ -13,6 +13,7 @@ from forwarder.queue.history import sample
 from forwarder.queue.keys import Keys
 from forwarder.queue.lease import PROMISE_TTL_S
 from forwarder.queue.notices import Notice
+from forwarder.queue.partitions import Partitions
 from forwarder.queue.pause import get_pause
 from forwarder.queue.scripts import run
 from forwarder.settings import Settings
@@ -32,13 +33,14 @@ class Errands:
         settings: destinations, retention, webhook.
         client: of the queue.
         jobs: the RQ queue.
+        partitions: of the destinations.
     """
 
-    def __init__(self, settings: Settings, client: Client, jobs: FeedbackQueue) -> None:
+    def __init__(self, settings: Settings, client: Client, jobs: FeedbackQueue, partitions: Partitions) -> None:
         self._settings = settings
         self._client = client
         self._jobs = jobs
-        self._retention = retention(settings)
+        self._partitions = partitions
         self._looked: dict[str, float] = {}
         self._log = get_logger()
 
@@ -48,40 +50,43 @@ class Errands:
             return
         settings = self._settings
         for destination in settings.destination_names:
-            keys = self._keys(destination)
-            pause = get_pause(self._client, keys)
-            step = notices.notice(
-                keys,
-                paused=pause is not None or read_flow(self._client, keys).breaker.open,
-                reason=pause.reason if pause else "",
-                quiet_ms=round(settings.notify_quiet_s * 1000),
-                backlog_age_ms=round(settings.notify_backlog_age_s * 1000),
-                posted=settings.webhook_url is not None,
-            )
-            for notice in run(self._client, step):
-                self._say(notice)
-            run(self._client, sample(keys))
+            for keys in self._partitions.of(destination):
+                pause = None if keys.partition else get_pause(self._client, keys)  # told once
+                opened = not keys.partition and read_flow(self._client, keys).breaker.open
+                step = notices.notice(
+                    keys,
+                    paused=pause is not None or opened,
+                    reason=pause.reason if pause else "",
+                    quiet_ms=round(settings.notify_quiet_s * 1000),
+                    backlog_age_ms=round(settings.notify_backlog_age_s * 1000),
+                    posted=settings.webhook_url is not None,
+                )
+                for notice in run(self._client, step):
+                    self._say(notice)
+                run(self._client, sample(keys))
 
     def run(self) -> None:
         """Enqueue the jobs that are due."""
         if not self._is_time("run"):
             return
         for destination in self._settings.destination_names:
-            self._see_to(self._keys(destination))
+            for keys in self._partitions.of(destination):
+                self._see_to(keys)
 
     def _see_to(self, keys: Keys) -> None:
         for replay_id in replays.running(self._client, keys):
             if run(self._client, replays.take(keys, replay_id, replays.PROMISED, PROMISE_MS)) == "taken":
                 longest_s = self._settings.drain_session_s + JOB_S
-                enqueue(self._jobs, "replay", longest_s, destination=keys.destination, replay_id=replay_id)
-        self._promise(keys, "trim", keys.trimming, lambda: is_due(self._client, keys, self._retention))
+                enqueue(self._jobs, "replay", longest_s, keys, replay_id=replay_id)
+        policy = retention(self._settings, keys.destination)
+        self._promise(keys, "trim", keys.trimming, lambda: is_due(self._client, keys, policy))
         if self._settings.webhook_url:
             self._promise(keys, "notify", keys.posting, lambda: self._has_post(keys))
 
     def _promise(self, keys: Keys, function: str, name: str, due: Callable[[], bool]) -> None:
         """One job at a time: the promise runs out when none comes."""
         if due() and notices.claim(self._client, name, PROMISE_MS):
-            enqueue(self._jobs, function, JOB_S, destination=keys.destination)
+            enqueue(self._jobs, function, JOB_S, keys)
 
     def _has_post(self, keys: Keys) -> bool:
         now_ms = time.time_ns() // 1_000_000
@@ -98,6 +103,3 @@ class Errands:
         facts: dict[str, Any] = {name: value for name, value in notice.facts.items() if value != ""}
         level = self._log.info if notice.kind == "resumed" else self._log.warning
         level(f"notice_{notice.kind}", destination=notice.destination, **facts)
-
-    def _keys(self, destination: str) -> Keys:
-        return Keys(destination, prefix=self._settings.key_prefix)

@@ -187,7 +187,8 @@ class Intake:
 
     async def _read(self) -> list[Raw]:
         await self._ready()
-        wait_ms = max(0, round(min(self._coalescer.wait_ms(_now_ms()), BLOCK_MAX_MS)))
+        longest_ms = min(BLOCK_MAX_MS, self._session.idle_s * 1000)
+        wait_ms = max(0, round(min(self._coalescer.wait_ms(_now_ms()), longest_ms)))
         reading = stream.read(self._client, self._keys, self._session.token, self._room, wait_ms)
         try:
             raws = await self._heard(reading)
@@ -196,6 +197,7 @@ class Intake:
                 raise
             await run_async(self._client, stream.ensure_group(self._keys))  # somebody deleted the stream
             return []
+        self._session.opening = False
         if raws:
             self._noticed([size_of(raw) for raw in raws])
         else:

@@ -17,7 +17,7 @@ from forwarder.errors import ForwarderError
 from forwarder.log import configure_logging, get_logger
 from forwarder.queue import notices
 from forwarder.queue.connection import connect, control_url
-from forwarder.queue.keys import SLOTS, Keys
+from forwarder.queue.keys import PARTITIONS, SLOTS, Keys
 from forwarder.queue.lease import new_token
 from forwarder.replaying.desk import REPLAY_ID, Desk
 from forwarder.settings import Settings, load_settings
@@ -37,61 +37,63 @@ TRIM_MS: Final = 60_000
 """Life of the claim on trimming, renewed with each page."""
 
 
-def drain(destination: str, slot: int) -> str:
+def drain(destination: str, slot: int, partition: int = 0) -> str:
     """Drain a destination's stream for one session.
 
     Args:
         destination: its name.
         slot: the lease that was promised.
+        partition: which of the destination's.
 
     Returns:
         Why the session ended, for `rq info`.
     """
     settings, token = _begun(), new_token()
-    if flaw := _flaw(settings, destination) or _flaw_of_slot(slot):
+    if flaw := _flaw(settings, destination, partition) or _flaw_of_slot(slot):
         return _refused(flaw)
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
-    with _logging(settings, destination=destination, drain=token):
+    with _logging(settings, destination, partition, drain=token):
         sweep = _sweep(settings)
 
         async def run() -> str:
-            session = Session(destination, slot, token, settings.drain_idle_s, settings.drain_session_s)
+            session = Session(destination, slot, token, settings.drain_idle_s, settings.drain_session_s, partition)
             await story.drain(settings, session, sweep)
             return session.reason
 
         return uvloop.run(run())
 
 
-def replay(destination: str, replay_id: str) -> str:
+def replay(destination: str, replay_id: str, partition: int = 0) -> str:
     """Go on with a replay in the background for one session.
 
     Args:
         destination: whose letters return.
         replay_id: which.
+        partition: whose letters.
     """
     settings = _begun()
-    if flaw := _flaw(settings, destination) or _flaw_of_replay(replay_id):
+    if flaw := _flaw(settings, destination, partition) or _flaw_of_replay(replay_id):
         return _refused(flaw)
-    with _logging(settings, destination=destination):
-        desk = Desk(connect(settings), settings, destination)
+    with _logging(settings, destination, partition):
+        desk = Desk(connect(settings), settings, destination, partition)
         return replay_session(desk, replay_id, _sweep(settings), settings.drain_session_s)
 
 
-def trim(destination: str) -> str:
-    """Trim a destination's dead letters to what is to be kept."""
+def trim(destination: str, partition: int = 0) -> str:
+    """Trim a partition's dead letters to what is to be kept."""
     settings = _begun()
-    if flaw := _flaw(settings, destination):
+    if flaw := _flaw(settings, destination, partition):
         return _refused(flaw)
-    with _logging(settings, destination=destination):
-        client, keys = connect(settings), Keys(destination, prefix=settings.key_prefix)
+    with _logging(settings, destination, partition):
+        client, keys = connect(settings), Keys(destination, partition, settings.key_prefix)
 
         def go_on() -> bool:
             notices.renew(client, keys.trimming, TRIM_MS)
             return not STOP.is_set()
 
         try:
-            done = retention.trim(client, keys, retention.retention(settings), go_on)
+            done = retention.trim(client, keys, retention.retention(settings, destination), go_on)
         except ForwarderError as error:
             get_logger().error("not_trimmed", reason=str(error))
             return "failed"
@@ -100,13 +102,13 @@ def trim(destination: str) -> str:
         return f"trimmed {sum(done.counts.values())}"
 
 
-def notify(destination: str) -> str:
+def notify(destination: str, partition: int = 0) -> str:
     """Post what the webhook does not have yet."""
     settings = _begun()
-    if flaw := _flaw(settings, destination):
+    if flaw := _flaw(settings, destination, partition):
         return _refused(flaw)
-    with _logging(settings, destination=destination):
-        arrived = webhook.post_outbox(settings, connect(settings), Keys(destination, prefix=settings.key_prefix))
+    with _logging(settings, destination, partition):
+        arrived = webhook.post_outbox(settings, connect(settings), Keys(destination, partition, settings.key_prefix))
         return f"posted {arrived}"
 
 
@@ -116,8 +118,9 @@ def _begun() -> Settings:
 
 
 @contextmanager
-def _logging(settings: Settings, **context: str) -> Iterator[None]:
-    configure_logging(settings, **context)
+def _logging(settings: Settings, destination: str, partition: int, **context: str) -> Iterator[None]:
+    apart = {"partition": str(partition)} if partition else {}
+    configure_logging(settings, destination=destination, **apart, **context)
     try:
         yield
     finally:
@@ -135,10 +138,12 @@ def _refused(flaw: str) -> str:
     return f"refused: {flaw}"
 
 
-def _flaw(settings: Settings, destination: object) -> str:
-    """What is wrong with a destination; empty when nothing is."""
+def _flaw(settings: Settings, destination: object, partition: object) -> str:
+    """What is wrong with a destination or its partition; empty when nothing is."""
     if not isinstance(destination, str) or destination not in settings.destination_names:
         return f"destination {_shown(destination)} is not configured"
+    if type(partition) is not int or partition not in range(PARTITIONS):
+        return f"partition {_shown(partition)} is not one of 0 to {PARTITIONS - 1}"
     return ""
 
 

@@ -5,8 +5,12 @@ import os
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
+from typing import Final
 
 from workers.stop import HURRY, STOP, worker_pid
+
+QUIET_S: Final = 0.2
+"""Without anything to do, a drain gives way at once to jobs for which no worker is free."""
 
 
 class HandBack(Exception):  # noqa: N818 - not an error: the batch stays pending, and the next drain takes it over
@@ -23,10 +27,12 @@ class Session:
         token: its value, and the consumer's name.
         idle_s: quiet time after which the session ends.
         longest_s: after which it ends anyway.
+        partition: which of the destination's.
         in_flight: batches that have no outcome yet.
         lingers: whether a batch waits for more entries; that may be longer than the quiet time.
         in_doubt: whether something may have been sent that could not be settled.
         redis_away: whether Redis did not answer when it was asked last.
+        opening: whether the stream was not read yet.
         paused: whether nothing can be sent for now; what is in flight then waits at the gate.
         ending: set when it is over; whoever waits, waits for this too.
         reason: why it is over.
@@ -37,10 +43,12 @@ class Session:
     token: str
     idle_s: float
     longest_s: float
+    partition: int = 0
     in_flight: int = 0
     lingers: bool = False
     in_doubt: bool = False
     redis_away: bool = False
+    opening: bool = False
     paused: bool = False
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     reason: str = ""
@@ -52,6 +60,12 @@ class Session:
     def age_s(self) -> float:
         """Seconds since it began."""
         return time.monotonic() - self._began
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is under way, and nothing was read lately."""
+        at_work = self.in_flight or self.lingers or self.opening
+        return not at_work and time.monotonic() - self._busy_at > QUIET_S
 
     @property
     def hurried(self) -> bool:
@@ -75,7 +89,7 @@ class Session:
 
     def over(self) -> bool:
         """Whether to stop reading; looks at the signals, the worker, the clock and the quiet."""
-        if (self.in_flight or self.lingers) and not self.paused:
+        if (self.in_flight or self.lingers or self.opening) and not self.paused:
             self.busy()
         if STOP.is_set():
             self.end("the worker was asked to stop")

@@ -14,10 +14,11 @@ from typing import Final
 from redis.exceptions import RedisError
 
 from forwarder.log import get_logger
-from forwarder.queue import lease
+from forwarder.queue import lease, stream
 from forwarder.queue.connection import BLOCK_MAX_MS, Client
 from forwarder.queue.flow import read_flow
 from forwarder.queue.keys import Keys
+from forwarder.queue.partitions import Partitions
 from forwarder.queue.pause import end_pause, get_pause
 from forwarder.queue.scripts import run
 from forwarder.settings import Settings
@@ -34,11 +35,11 @@ class Promise:
     """A slot that was promised to a drain.
 
     Attributes:
-        destination: whose stream is to be drained.
+        keys: of the partition whose stream is to be drained.
         slot: the lease.
     """
 
-    destination: str
+    keys: Keys
     slot: int
 
 
@@ -55,15 +56,16 @@ class Sweep:
         self._settings = settings
         self._client = client
         self._jobs = jobs
-        self._turn = list(settings.destination_names)
-        self._errands = Errands(settings, client, jobs)
+        self._partitions = Partitions(settings, client)
+        self._taken: dict[Keys, int] = {}
+        self._errands = Errands(settings, client, jobs, self._partitions)
         self._log = get_logger()
 
     def run(self, *, spare: bool = False) -> dict[str, bytes]:
-        """One sweep over all destinations.
+        """One sweep over all partitions of all destinations.
 
         Args:
-            spare: a worker is idle, so that further drains of one destination are worth it; without, nothing is
+            spare: a worker is idle, so that further drains of one partition are worth it; without, nothing is
                 enqueued while jobs wait already.
 
         Returns:
@@ -74,17 +76,20 @@ class Sweep:
         if not spare and self.jobs_wait():
             return unattended
         for destination in self._settings.destination_names:
-            if self._paused(destination):
-                continue
-            woken = self._wake(destination, [0])
-            if woken.slot is not None:
-                self._enqueue(Promise(destination, woken.slot))
-            elif not woken.first_taken:
-                unattended[self._keys(destination).events] = woken.newest
-            elif spare and (further := self._wake_further(destination)) is not None:
-                self._enqueue(Promise(destination, further))
+            if not self._paused(destination):
+                for keys in self._partitions.of(destination):
+                    self._see_to(keys, unattended, spare=spare)
         self._errands.run()
         return unattended
+
+    def _see_to(self, keys: Keys, unattended: dict[str, bytes], *, spare: bool) -> None:
+        woken = self._wake(keys, [0])
+        if woken.slot is not None:
+            self._enqueue(Promise(keys, woken.slot))
+        elif not woken.first_taken:
+            unattended[keys.events] = woken.newest
+        elif spare and (further := self._wake_further(keys)) is not None:
+            self._enqueue(Promise(keys, further))
 
     def try_again(self) -> None:
         """A worker that starts may have brought mended settings: what was paused for wrong ones is probed at once."""
@@ -95,23 +100,22 @@ class Sweep:
     def take(self) -> Promise | None:
         """Promise one slot to the caller, who drains without RQ; None when there is no work or no slot free.
 
-        Destinations take turns.
+        Partitions take turns.
         """
-        for destination in self._turn:
-            if self._paused(destination):
-                continue
-            slot = self._wake(destination, [0]).slot
+        open_ones = [name for name in self._settings.destination_names if not self._paused(name)]
+        partitions = [keys for name in open_ones for keys in self._partitions.of(name)]
+        for keys in sorted(partitions, key=lambda keys: self._taken.get(keys, 0)):
+            slot = self._wake(keys, [0]).slot
             if slot is None:
-                slot = self._wake_further(destination)
+                slot = self._wake_further(keys)
             if slot is not None:
-                self._turn.remove(destination)
-                self._turn.append(destination)
-                return Promise(destination, slot)
+                self._taken[keys] = max(self._taken.values(), default=0) + 1
+                return Promise(keys, slot)
         return None
 
     def wait(self, unattended: dict[str, bytes]) -> bool:
         """Wait up to a second for an entry on one of these streams; True when one came."""
-        return bool(self._client.xread(dict(unattended), count=1, block=BLOCK_MAX_MS))  # type: ignore[arg-type]
+        return stream.wait(self._client, unattended, BLOCK_MAX_MS)
 
     def jobs_wait(self) -> bool:
         """Whether jobs wait on RQ's queue, which means that no worker is free."""
@@ -129,15 +133,18 @@ class Sweep:
     def _paused(self, destination: str) -> bool:
         return get_pause(self._client, self._keys(destination)) is not None
 
-    def _wake(self, destination: str, slots: Sequence[int], behind_ms: int = 0) -> lease.Woken:
-        step = lease.wake(self._keys(destination), slots, self._settings.lease_ttl_s, behind_ms=behind_ms)
+    def _wake(self, keys: Keys, slots: Sequence[int], behind_ms: int = 0) -> lease.Woken:
+        step = lease.wake(keys, slots, self._settings.lease_ttl_s, behind_ms=behind_ms)
         return run(self._client, step)
 
-    def _wake_further(self, destination: str) -> int | None:
-        """A slot besides the first, when its drain falls behind, and there are requests for another one to send."""
-        at_once = read_flow(self._client, self._keys(destination)).limit.value
-        slots = range(1, min(self._settings.max_drains, at_once))
-        return self._wake(destination, slots, BEHIND_MS).slot if slots else None
+    def _wake_further(self, keys: Keys) -> int | None:
+        """A slot besides the first, when its drain falls behind, and there are requests for another one to send.
+
+        The bounds are the destination's: each of its partitions has its share, but at least one drain.
+        """
+        at_once = read_flow(self._client, keys).limit.value
+        drains = min(self._settings.max_drains, at_once) // len(self._partitions.of(keys.destination))
+        return self._wake(keys, range(1, drains), BEHIND_MS).slot if drains > 1 else None
 
     def _enqueue(self, promise: Promise) -> None:
         """Enqueue a drain; a promise for which none will come is taken back, or nobody else could keep it."""
@@ -145,10 +152,10 @@ class Sweep:
             self._enqueue_job(promise)
         except RedisError:
             with contextlib.suppress(RedisError):  # then it runs out
-                run(self._client, lease.take_back(self._keys(promise.destination), promise.slot))
+                run(self._client, lease.take_back(promise.keys, promise.slot))
             raise
 
     def _enqueue_job(self, promise: Promise) -> None:
-        destination, slot = promise.destination, promise.slot
-        enqueue(self._jobs, "drain", self.longest_s(destination), destination=destination, slot=slot)
-        self._log.debug("woke", destination=destination, slot=slot)
+        keys, slot = promise.keys, promise.slot
+        enqueue(self._jobs, "drain", self.longest_s(keys.destination), keys, slot=slot)
+        self._log.debug("woke", destination=keys.destination, partition=keys.partition, slot=slot)

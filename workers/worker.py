@@ -135,7 +135,7 @@ class FeedbackWorker(WatchingWorker):
     def _sweep_and_wait(self) -> None:
         unattended = self._sweep.run(spare=True)
         FeedbackQueue.patience_s = DEQUEUE_S
-        if unattended and not self._burst:
+        if unattended and not self._burst and not self._sweep.jobs_wait():
             with self._signals.breakable():
                 came = self._sweep.wait(unattended)
             if came:
@@ -165,9 +165,9 @@ class FeedbackWorker(WatchingWorker):
         return control_url(self._settings) != queue_url(self._settings)
 
     def _drain_without_rq(self, promise: Promise) -> None:
-        destination, slot = promise.destination, promise.slot
-        self._log.warning("drain_without_rq", destination=destination, slot=slot)
-        ended = self.run_horse(lambda: fork_drain(destination, slot), self._sweep.longest_s(destination))
+        destination, partition, slot = promise.keys.destination, promise.keys.partition, promise.slot
+        self._log.warning("drain_without_rq", destination=destination, slot=slot, partition=partition)
+        ended = self.run_horse(lambda: fork_drain(destination, slot, partition), self._sweep.longest_s(destination))
         if ended.status != os.EX_OK:
             self._log.warning(
                 "horse_died", horse=ended.pid, exit_code=ended.exit_code, next="the next drain takes over"

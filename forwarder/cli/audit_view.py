@@ -22,9 +22,10 @@ def show(*, deep: bool, as_json: bool) -> None:
         json_out(msgspec.to_builtins(audits))
     else:
         for name, books in audits.items():
-            line(f"{name}:")
-            for text in _lines(books):
-                line(f"  {text}")
+            for number, one in enumerate(books.partitions or [books]):
+                line(f"{name}, partition {number}:" if books.partitions else f"{name}:")
+                for text in _lines(one):
+                    line(f"  {text}")
     if not all(books.closes for books in audits.values()):
         raise typer.Exit(FAILED)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +22,12 @@ from forwarder.errors import ForwarderError
 from forwarder.feedback import Limits, codec
 from forwarder.operations.operator import Operator
 from forwarder.operations.replay_forms import OneReplay, Replay, ToReplay
-from forwarder.operations.replays import as_replay, begun, desk_of, resumed
+from forwarder.operations.replays import as_replay, begun, desk_with, resumed
 from forwarder.operations.table import CANCEL_REPLAY, PLAN_REPLAY, REPLAY, RESUME_REPLAY, START_REPLAY
 from forwarder.queue.connection import queue_errors
 from forwarder.queue.replays import Record
+from forwarder.replaying.desk import Desk
+from forwarder.replaying.desks import added_up
 from forwarder.replaying.run import Run
 from forwarder.replaying.trace_ids import read_trace_ids
 from forwarder.times import shown_moment
@@ -84,8 +87,7 @@ def replay(asked: Asked, *, background: bool, wait: bool, yes: bool, as_json: bo
             where = f"onto the queue of {wanted.to}" if other else "back onto the queue"
             ask(f"move {expected:,} dead letters of {wanted.destination} {where}?", yes=yes or not expected)
         if isinstance(reach, Direct) and not background:
-            record = begun(reach.operator, wanted, background=False)
-            _run(reach.operator, wanted.destination, record, expected, wait=wait, as_json=as_json)
+            _run(reach.operator, begun(reach.operator, wanted, background=False), expected, wait=wait, as_json=as_json)
             return
         started = reach.do(START_REPLAY, wanted)
         _elsewhere(reach, wanted.destination, started, expected, named=background, wait=wait, as_json=as_json)
@@ -97,7 +99,8 @@ def resume(replay_id: str, destination: str, *, background: bool, as_json: bool)
     with reached() as reach:
         if isinstance(reach, Direct) and not background:
             record = resumed(reach.operator, asked, background=False)
-            _run(reach.operator, destination, record, None, wait=False, as_json=as_json)
+            ours = [(desk_with(reach.operator, asked), record)]
+            _run(reach.operator, ours, None, wait=False, as_json=as_json)
             return
         going_on = reach.do(RESUME_REPLAY, asked)
         _elsewhere(reach, destination, going_on, None, named=background, wait=False, as_json=as_json)
@@ -139,13 +142,17 @@ def _elsewhere(
 
 
 def _run(
-    operator: Operator, destination: str, record: Record, expected: int | None, *, wait: bool, as_json: bool
+    operator: Operator, ours: Iterable[tuple[Desk, Record]], expected: int | None, *, wait: bool, as_json: bool
 ) -> None:
-    """Run a replay that is ours."""
-    if record.seen:
-        say(f"going on with replay {record.id}, begun {shown_moment(record.began)}: {record.moved:,} moved so far")
-    followed = _follow(operator, destination, record, expected, wait=wait, as_json=as_json)
-    _account(as_replay(followed), wait=wait, as_json=as_json)
+    """Run replays that are ours, one after the other."""
+    done = []
+    for desk, record in ours:
+        if record.seen:
+            say(f"going on with replay {record.id}, begun {shown_moment(record.began)}: {record.moved:,} moved so far")
+        done.append(_follow(operator, desk, record, expected, wait=wait, as_json=as_json))
+        if done[-1].state != "done":
+            break
+    _account(as_replay(added_up(done)), wait=wait, as_json=as_json)
 
 
 def _account(over: Replay, *, wait: bool, as_json: bool) -> None:
@@ -155,10 +162,9 @@ def _account(over: Replay, *, wait: bool, as_json: bool) -> None:
 
 
 def _follow(
-    operator: Operator, destination: str, record: Record, expected: int | None, *, wait: bool, as_json: bool
+    operator: Operator, desk: Desk, record: Record, expected: int | None, *, wait: bool, as_json: bool
 ) -> Record:
     """Go through it to its end; however that is, say how far it came."""
-    desk = desk_of(operator, destination)
     run = desk.run(record)
     try:
         with queue_errors(operator.settings), Interrupts() as interrupts, replay_bar(expected) as show:

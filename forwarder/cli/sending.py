@@ -24,9 +24,9 @@ from forwarder.feedback import Members, codec
 from forwarder.operations.operator import Operator
 from forwarder.parts import UNDECODABLE
 from forwarder.queue.connection import queue_errors
+from forwarder.queue.durable import run_durably
 from forwarder.queue.keys import Keys
-from forwarder.queue.scripts import run
-from forwarder.queue.stream import append, new_chunk_id
+from forwarder.queue.stream import append, new_chunk_id, partition_of
 from forwarder.records import Reader, Source, UnreadableInput
 from forwarder.records.source import Format
 
@@ -54,7 +54,8 @@ def send_event(event: dict[str, Any], order: Order, *, as_json: bool) -> None:
             raise UsageError(f"--metadata is not JSON: {error}") from None
     with open_queue() as queue:
         members = Members(codec(queue.settings.limits).encode(event), 1)
-        entry_id = _append(queue, queue.keys(order.destination), members, order.source)
+        queue.keys(order.destination)
+        entry_id = _append(queue, order, members)
     if as_json:
         json_out({"appended": 1, "entries": 1, "refused": 0, "entry": entry_id})
     else:
@@ -90,7 +91,7 @@ class _Sending:
     def __init__(self, queue: Operator, order: Order, stream: BufferedReader) -> None:
         self._queue = queue
         self._order = order
-        self._keys = queue.keys(order.destination)
+        queue.keys(order.destination)
         self._source = Source(stream)
         with _naming(order.file):
             self._reader = Reader(
@@ -111,7 +112,7 @@ class _Sending:
             for chunk in self._reader.chunks(self._order.skip):
                 with interrupts.held():
                     if chunk.members is not None:
-                        _append(self._queue, self._keys, chunk.members, self._order.source)
+                        _append(self._queue, self._order, chunk.members)
                         self.events += chunk.members.count
                         self.entries += 1
                     self.refused.write(chunk.refused, self._reader.header)
@@ -146,17 +147,13 @@ class _Sending:
         return ForwarderError(f"{error}\n{way_on}goes on")
 
 
-def _append(queue: Operator, keys: Keys, members: Members, source: str) -> str:
+def _append(queue: Operator, order: Order, members: Members) -> str:
     """Append one entry; the client repeats the step after a lost reply, under the same chunk id."""
-    step = append(
-        keys,
-        members,
-        chunk_id=new_chunk_id(),
-        source=source,
-        caps=queue.settings.caps,
-    )
-    with queue_errors(queue.settings):
-        return run(queue.client, step)
+    settings, chunk_id = queue.settings, new_chunk_id(queue.settings.partitions_of(order.destination))
+    keys = Keys(order.destination, partition_of(chunk_id), settings.key_prefix)
+    step = append(keys, members, chunk_id=chunk_id, source=order.source, caps=settings.caps)
+    with queue_errors(settings):
+        return run_durably(queue.client, step, settings.durability, settings.redis_timeout_s)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from forwarder.client.resource import AsyncFeedback
 if TYPE_CHECKING:  # as in `client`
     from forwarder.client.courier import Overflow
     from forwarder.client.drops import OnDrop
-    from forwarder.queue.durable import Durability
+    from forwarder.redis_settings import Durability
     from forwarder.settings import Settings
 
 MANY: Final = 500
@@ -42,7 +42,7 @@ class AsyncFeedbackClient:
         source: str = "",
         destination: str = "default",
         mode: Literal["buffered", "direct"] = "buffered",
-        durability: "Durability" = "memory",
+        durability: "Durability | None" = None,
         on_invalid: Literal["raise", "log"] = "raise",
         overflow: "Overflow" = "spill",
         block_s: float = 1.0,

@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
@@ -54,10 +54,19 @@ class Buffer:
         max_events: the bound.
         max_bytes: likewise, with what Python needs for them.
         clock: tells ms since 1970.
+        partitions: over how many the events of a destination are spread; 1 when it is not named.
     """
 
-    def __init__(self, source: str, max_events: int, max_bytes: int, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        source: str,
+        max_events: int,
+        max_bytes: int,
+        clock: Callable[[], int],
+        partitions: Mapping[str, int] | None = None,
+    ) -> None:
         self._source = source
+        self._partitions = partitions or {}
         self._clock = clock
         self._room = self._max_events = max_events
         self._max_bytes = max_bytes
@@ -182,9 +191,9 @@ class Buffer:
         return dropped
 
     def _chunk(self, destination: str, lane: _Open) -> Chunk:
-        joined = join(lane.events)
+        joined, chunk_id = join(lane.events), new_chunk_id(self._partitions.get(destination, 1))
         members = Members(joined.joined, joined.count, lane.traceparents) if lane.traceparents else joined
-        return Chunk(destination, new_chunk_id(), members, self._source, lane.at_ms)
+        return Chunk(destination, chunk_id, members, self._source, lane.at_ms)
 
     def _account(self, chunk: Chunk, sign: int) -> None:
         count = chunk.members.count

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # imported when the first client is made: `import forwarder` 
     from forwarder.client.courier import Courier, Overflow
     from forwarder.client.direct import Direct
     from forwarder.client.drops import OnDrop
-    from forwarder.queue.durable import Durability
+    from forwarder.redis_settings import Durability
     from forwarder.settings import Settings
 
 FLUSH_S: Final = 10.0
@@ -39,8 +39,9 @@ class FeedbackClient:
         source: the name of the calling service; it stays with the events, also as dead letters.
         destination: which upstream they are for, unless a call says otherwise.
         mode: `buffered` or `direct`.
-        durability: with `direct`, what the events have reached when a call returns: Redis's `memory`, its append-only
-            file (`aof`: Redis 7.2 or Valkey), or one `replica`.
+        durability: what the events have reached when a `direct` call returns, or a buffer forgets them: Redis's
+            `memory`, its append-only file (`aof`: Redis 7.2 or Valkey), or one `replica`; FORWARDER_DURABILITY when
+            not given.
         on_invalid: what happens to an event that breaks the model: `raise`, or `log` and count it.
         overflow: what happens when the buffer is full: `spill` to the file, `drop_newest`, `drop_oldest`, or `block`
             the caller, at most `block_s`. Only with `spill` does the file also take what Redis does not; with the
@@ -63,7 +64,7 @@ class FeedbackClient:
         source: str = "",
         destination: str = "default",
         mode: Literal["buffered", "direct"] = "buffered",
-        durability: "Durability" = "memory",
+        durability: "Durability | None" = None,
         on_invalid: Literal["raise", "log"] = "raise",
         overflow: "Overflow" = "spill",
         block_s: float = 1.0,
@@ -73,12 +74,12 @@ class FeedbackClient:
         from forwarder.settings import load_settings  # noqa: PLC0415 - see above
 
         _check("mode", mode, ("buffered", "direct"))
-        _check("durability", durability, ("memory", "aof", "replica"))
+        _check("durability", durability or "memory", ("memory", "aof", "replica"))
         _check("on_invalid", on_invalid, ("raise", "log"))
         _check("overflow", overflow, ("spill", "drop_newest", "drop_oldest", "block"))
-        if durability != "memory" and mode != "direct":
-            raise UsageError(f'durability="{durability}" needs mode="direct": a buffered call does not wait for Redis')
         self._settings = settings or load_settings()
+        if durability is not None:
+            self._settings = self._settings.model_copy(update={"durability": durability})
         self._settings.upstream(destination)  # raises when it is not configured
         self._destination = destination
         self._raises = on_invalid == "raise"
@@ -88,7 +89,7 @@ class FeedbackClient:
         self.feedback = Feedback(self.send_all)
         self._way: Courier | Direct
         if mode == "direct":
-            self._way = _direct(self._settings)(self._settings, source=source, durability=durability)
+            self._way = _direct(self._settings)(self._settings, source=source)
         else:
             courier = _courier(self._settings)
             self._way = courier(self._settings, source=source, overflow=overflow, block_s=block_s, on_drop=on_drop)

@@ -69,7 +69,13 @@ class Courier:
     def begin_anew(self) -> None:
         """See `forks`: an empty buffer, no threads, no connection."""
         settings = self._settings
-        buffer = Buffer(self._source, settings.client_buffer_max_events, settings.client_buffer_max_bytes, now_ms)
+        buffer = Buffer(
+            self._source,
+            settings.client_buffer_max_events,
+            settings.client_buffer_max_bytes,
+            now_ms,
+            settings.partition_counts,
+        )
         spills = self._overflow == "spill" and self._spill is not None
         self._desk = Desk(
             buffer, linger_s=settings.client_linger_ms / 1_000, spills=spills, looks=self._spill is not None

@@ -10,10 +10,10 @@ from forwarder import forks
 from forwarder.client.outcome import FlushResult, Tally
 from forwarder.feedback import Members, join
 from forwarder.queue.connection import AWAY, connect, queue_errors
-from forwarder.queue.durable import Durability, run_durably
+from forwarder.queue.durable import run_durably
 from forwarder.queue.keys import Keys
-from forwarder.queue.scripts import Step, run
-from forwarder.queue.stream import CHUNK_MAX_BYTES, CHUNK_MAX_EVENTS, append, new_chunk_id
+from forwarder.queue.scripts import Step
+from forwarder.queue.stream import CHUNK_MAX_BYTES, CHUNK_MAX_EVENTS, append, new_chunk_id, partition_of
 from forwarder.settings import Settings
 
 PAUSES_S: Final = (0.05, 0.1, 0.2, 0.4)
@@ -26,15 +26,13 @@ class Direct:
     """Appends in the caller's thread; safe for threads and forks, each has a connection of its own.
 
     Args:
-        settings: of the queue.
+        settings: of the queue; their durability is what an append has reached when the call returns.
         source: of the events.
-        durability: what an append is to have reached when the call returns.
     """
 
-    def __init__(self, settings: Settings, *, source: str, durability: Durability) -> None:
+    def __init__(self, settings: Settings, *, source: str) -> None:
         self._settings = settings
         self._source = source
-        self._durability = durability
         self._client = connect(settings, retries=0)  # redis-py's own retries multiply: of connects by those of commands
         self._lock = threading.Lock()
         self._tally = Tally()
@@ -89,10 +87,11 @@ class Direct:
 
     def _append(self, destination: str, events: list[bytes]) -> int:
         """Append one entry; repeated after a lost reply, and stored once."""
+        chunk_id = new_chunk_id(self._settings.partitions_of(destination))
         step = append(
-            Keys(destination, prefix=self._settings.key_prefix),
+            Keys(destination, partition_of(chunk_id), self._settings.key_prefix),
             self._joined(events),
-            chunk_id=new_chunk_id(),
+            chunk_id=chunk_id,
             source=self._source,
             caps=self._settings.caps,
         )
@@ -120,7 +119,4 @@ class Direct:
         self._run(step)
 
     def _run(self, step: Step[str]) -> None:
-        if self._durability == "memory":
-            run(self._client, step)
-        else:
-            run_durably(self._client, step, self._durability, self._settings.redis_timeout_s)
+        run_durably(self._client, step, self._settings.durability, self._settings.redis_timeout_s)

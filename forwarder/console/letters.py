@@ -73,7 +73,7 @@ class Letters:
         found = letters.letters(operator, Paging(**fields, limit=SHOWN, start=start))
         looked_at_max = 0 if query.get("all") else LOOKED_AT
         alike = letters.groups(operator, Grouping(**fields, limit=SHOWN, looked_at_max=looked_at_max))
-        total = dead_letters.count(operator.client, operator.keys(at.destination))
+        total = sum(dead_letters.count(operator.client, keys) for keys in operator.partitions(at.destination))
         return self._page(
             visit, at, letters=found.letters, next=found.next, start=start, groups=alike.groups, more=alike, total=total
         )

@@ -1,6 +1,7 @@
 """Read the letters of a selection: as a stream, or page by page; a million of them never sit in memory."""
 
-from collections.abc import Iterable, Iterator
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,6 +72,19 @@ def selected_now(client: Client, keys: Keys, selection: Selection, bound: Bound 
     return selected(client, keys, selection, dead_letters.last_id(client, keys), bound)
 
 
+def selected_of_all(
+    client: Client, partitions: Sequence[Keys], selection: Selection, bound: Bound | None = None
+) -> Iterator[DeadLetter]:
+    """The same of several partitions; the bound is of each."""
+    return _merged([selected_now(client, keys, selection, bound) for keys in partitions])
+
+
+def _merged(apart: Sequence[Iterator[DeadLetter]], *, newest_first: bool = False) -> Iterator[DeadLetter]:
+    if len(apart) == 1:
+        return apart[0]
+    return heapq.merge(*apart, key=lambda letter: place(letter.id or "0-0"), reverse=newest_first)
+
+
 def in_pages(letters: Iterable[DeadLetter]) -> Iterator[list[DeadLetter]]:
     """Letters by the page, none of them empty, each small enough for one step."""
     page: list[DeadLetter] = []
@@ -86,34 +100,47 @@ def in_pages(letters: Iterable[DeadLetter]) -> Iterator[list[DeadLetter]]:
 
 
 def page(
-    client: Client, keys: Keys, selection: Selection, *, limit: int, start: str | None = None, newest_first: bool = True
+    client: Client,
+    partitions: Sequence[Keys],
+    selection: Selection,
+    *,
+    limit: int,
+    start: str | None = None,
+    newest_first: bool = True,
 ) -> LetterPage:
     """One page of a selection.
 
     Args:
         client: of the queue.
-        keys: the partition.
+        partitions: of the destination.
         selection: which letters.
         limit: most letters of the page.
         start: where it begins: the former page's `next`; None for the first page.
         newest_first: the order.
 
     Returns:
-        At most `limit` letters; fewer, with a `next`, when so many others had to be looked at.
+        At most `limit` letters, and those of other partitions that died with the last of them; fewer, with a `next`,
+        when so many others had to be looked at.
     """
-    if newest_first:
-        letters = dead_letters.scan_back(client, keys, until=start or selection.until, after=selection.after)
-    else:
-        letters = dead_letters.scan(client, keys, after=start or selection.after, until=selection.until or "+")
+    apart = [_scan(client, keys, selection, start, newest_first=newest_first) for keys in partitions]
+    letters = _merged(apart, newest_first=newest_first)
     found: list[DeadLetter] = []
     for looked_at, letter in enumerate(letters, 1):
         if selection.matches(letter):
-            if len(found) == limit:
+            if len(found) >= limit and letter.id != found[-1].id:
                 return LetterPage(found, _resume(found[-1], newest_first=newest_first))
             found.append(letter)
         if looked_at == LOOKED_AT_MAX:
             return LetterPage(found, _resume(letter, newest_first=newest_first))
     return LetterPage(found, None)
+
+
+def _scan(
+    client: Client, keys: Keys, selection: Selection, start: str | None, *, newest_first: bool
+) -> Iterator[DeadLetter]:
+    if newest_first:
+        return dead_letters.scan_back(client, keys, until=start or selection.until, after=selection.after)
+    return dead_letters.scan(client, keys, after=start or selection.after, until=selection.until or "+")
 
 
 def _resume(last: DeadLetter, *, newest_first: bool) -> str:

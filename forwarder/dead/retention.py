@@ -57,11 +57,13 @@ class Trimmed:
     file: Path | None = None
 
 
-def retention(settings: Settings) -> Retention:
-    """What the settings say."""
+def retention(settings: Settings, destination: str) -> Retention:
+    """What the settings say, for each partition of a destination: of the number it has its share."""
     folder = settings.dead_export_dir or settings.data_dir / "dead-letters"
     kept = folder if settings.dead_trim == "export" else None
-    return Retention(settings.dead_max_age_s, settings.dead_max_count, kept, tuple(settings.secrets))
+    count, partitions = settings.dead_max_count, settings.partitions_of(destination)
+    share = None if count is None else count // partitions
+    return Retention(settings.dead_max_age_s, share, kept, tuple(settings.secrets))
 
 
 def is_due(client: Client, keys: Keys, policy: Retention) -> bool:

@@ -12,8 +12,8 @@ from forwarder.ingest.asgi import Headers, Receive
 from forwarder.ingest.errors import RETRY
 from forwarder.ingest.metrics import CONTENT_TYPE, Scene, exposition
 from forwarder.queue.connection import AWAY, AsyncClient, connect_async, control_url, queue_errors
-from forwarder.queue.keys import Keys
-from forwarder.queue.ledger import Snapshot, snapshot
+from forwarder.queue.ledger import Snapshot, snapshot, total
+from forwarder.queue.partitions import found_async
 from forwarder.queue.scripts import run_async
 from forwarder.queue.standing import Standing, count_workers, read_standing
 from forwarder.settings import Settings
@@ -86,18 +86,20 @@ class Probes:
             raise QueueUnavailable(f"Redis did not answer within {WITHIN_S:g} s") from None
 
     async def _books(self) -> dict[str, Snapshot]:
-        names = self._settings.destination_names
-        return {name: await run_async(self._client, snapshot(self._keys(name))) for name in names}
+        return {name: await self._books_of(name) for name in self._settings.destination_names}
+
+    async def _books_of(self, destination: str) -> Snapshot:
+        partitions = await found_async(self._client, self._settings, destination)
+        return total([await run_async(self._client, snapshot(keys)) for keys in partitions])
 
     async def _standings(self) -> dict[str, Standing]:
-        names = self._settings.destination_names
-        return {name: await read_standing(self._client, self._keys(name)) for name in names}
+        return {name: await self._standing(name) for name in self._settings.destination_names}
+
+    async def _standing(self, destination: str) -> Standing:
+        return await read_standing(self._client, await found_async(self._client, self._settings, destination))
 
     async def _workers(self) -> int | None:
         try:
             return await count_workers(self._control, time.time())
         except AWAY:  # RQ's own server; the queue's has just answered
             return None
-
-    def _keys(self, destination: str) -> Keys:
-        return Keys(destination, prefix=self._settings.key_prefix)

@@ -55,7 +55,8 @@ class SpillingStore:
             QueueFull, QueueUnavailable: neither the queue nor the disk took them.
         """
         now_ms = time.time_ns() // 1_000_000
-        chunk = Chunk(caller.destination, new_chunk_id(), members, caller.source, now_ms)
+        chunk_id = new_chunk_id(self._caps.partitions.get(caller.destination, 1))
+        chunk = Chunk(caller.destination, chunk_id, members, caller.source, now_ms)
         error: ForwarderError = QueueUnavailable("it was away a moment ago")
         if self._alone_until.get(chunk.destination, 0.0) <= time.monotonic():
             try:

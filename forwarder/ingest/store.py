@@ -12,7 +12,8 @@ from forwarder.ingest.auth import Caller
 from forwarder.log import get_logger
 from forwarder.queue.chunk import Chunk
 from forwarder.queue.connection import AWAY, AsyncClient, queue_errors
-from forwarder.queue.scripts import Step, run_async
+from forwarder.queue.durable import run_durably_async
+from forwarder.queue.scripts import Step
 from forwarder.queue.stream import new_chunk_id
 from forwarder.settings import Settings
 
@@ -43,7 +44,8 @@ class QueueStore:
             QueueUnavailable: Redis did not say in FORWARDER_REDIS_TIMEOUT_S that it has them.
         """
         now_ms = time.time_ns() // 1_000_000
-        chunk = Chunk(caller.destination, new_chunk_id(), members, caller.source, now_ms)
+        chunk_id = new_chunk_id(self._settings.partitions_of(caller.destination))
+        chunk = Chunk(caller.destination, chunk_id, members, caller.source, now_ms)
         await self.append_chunk(chunk, self._settings.redis_timeout_s)
 
     async def append_chunk(self, chunk: Chunk, patience_s: float) -> None:
@@ -67,7 +69,7 @@ class QueueStore:
             async with asyncio.timeout(patience_s):
                 while True:
                     try:
-                        await run_async(self._client, step)
+                        await run_durably_async(self._client, step, self._settings.durability, patience_s)
                     except AWAY:
                         await asyncio.sleep(RETRY_S)
                     else:

@@ -105,8 +105,9 @@ def crew(operator: Operator, _: Nothing) -> Crew:
         hands = workers(control)
     found: list[DrainSeen] = []
     for name in operator.settings.destination_names:
-        keys = operator.keys(name)
-        found += drains(operator.client, keys, read_flow(operator.client, keys))
+        flow = read_flow(operator.client, operator.keys(name))
+        for keys in operator.partitions(name):
+            found += drains(operator.client, keys, flow)
     return Crew(hands, found)
 
 

@@ -11,7 +11,7 @@ from forwarder.dead.importing import Imported, import_letters
 from forwarder.dead.lines import exported, written
 from forwarder.dead.purging import Guard, Purged
 from forwarder.dead.purging import purge as purging
-from forwarder.dead.reading import Bound, page, selected_now
+from forwarder.dead.reading import Bound, page, selected_of_all
 from forwarder.dead.selection import Selection
 from forwarder.errors import ForwarderError, NotThere, UsageError
 from forwarder.operations.letter_forms import (
@@ -34,6 +34,7 @@ from forwarder.operations.letter_forms import (
 from forwarder.operations.operator import Operator, now_ms
 from forwarder.queue import dead_letters
 from forwarder.queue.dead_letters import DeadLetter
+from forwarder.queue.keys import Keys
 
 PAGE_MAX = 1_000
 """Letters of a page, and groups of an answer."""
@@ -44,8 +45,8 @@ def letters(operator: Operator, asked: Paging) -> Letters:
     if not 1 <= asked.limit <= PAGE_MAX:
         raise UsageError(f"limit {asked.limit}: a page has from 1 to {PAGE_MAX:,} letters")
     start = None if asked.start is None else known_id(asked.start)
-    keys, chosen = operator.keys(asked.destination), asked.selection(now_ms())
-    found = page(operator.client, keys, chosen, limit=asked.limit, start=start, newest_first=asked.newest_first)
+    partitions, chosen = operator.partitions(asked.destination), asked.selection(now_ms())
+    found = page(operator.client, partitions, chosen, limit=asked.limit, start=start, newest_first=asked.newest_first)
     return Letters([as_letter(operator, one) for one in found.letters], found.next)
 
 
@@ -55,11 +56,18 @@ def letter(operator: Operator, asked: One) -> Letter:
     Raises:
         NotThere: there is none of this id.
     """
-    keys = operator.keys(asked.destination)
-    found = dead_letters.get(operator.client, keys, known_id(asked.id))
+    keys = partition_with(operator, asked)
+    found = dead_letters.get(operator.client, keys, asked.id) if keys else None
     if found is None:
         raise NotThere(f"there is no dead letter {asked.id}: it was replayed or purged, or never was")
     return as_letter(operator, found)
+
+
+def partition_with(operator: Operator, asked: One) -> Keys | None:
+    """The partition that has a letter, if any."""
+    letter_id = known_id(asked.id)
+    partitions = operator.partitions(asked.destination)
+    return next((keys for keys in partitions if dead_letters.get(operator.client, keys, letter_id)), None)
 
 
 def as_letter(operator: Operator, found: DeadLetter) -> Letter:
@@ -114,12 +122,13 @@ def purge_pages(operator: Operator, asked: ToPurge, done: Purged, guard: Guard =
     Raises:
         UsageError: neither a filter nor `all`, or both.
     """
-    chosen, keys = purgeable(asked), operator.keys(asked.destination)
+    chosen, partitions = purgeable(asked), operator.partitions(asked.destination)
     with operator.noting("dead-letters purge", asked.destination, selection=chosen.describe()) as noted:
         noted.result = "nothing there"
-        for so_far in purging(operator.client, keys, chosen, done=done, guard=guard):
-            noted.result = f"{so_far.purged:,} purged"
-            yield so_far
+        for keys in partitions:
+            for so_far in purging(operator.client, keys, chosen, done=done, guard=guard):
+                noted.result = f"{so_far.purged:,} purged"
+                yield so_far
 
 
 def purgeable(asked: ToPurge) -> Selection:
@@ -164,7 +173,7 @@ def import_pages(
 
 
 def _selected(operator: Operator, asked: Chosen, bound: Bound | None = None) -> Iterator[DeadLetter]:
-    return selected_now(operator.client, operator.keys(asked.destination), asked.selection(now_ms()), bound)
+    return selected_of_all(operator.client, operator.partitions(asked.destination), asked.selection(now_ms()), bound)
 
 
 def _alike(operator: Operator, group: Group) -> Alike:

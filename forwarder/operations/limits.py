@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from forwarder.allowed import allowed
-from forwarder.queue.connection import masked
+from forwarder.queue.address import masked
 from forwarder.settings import PREFIX, Settings, Upstream
 
 MASK = "********"

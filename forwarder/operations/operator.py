@@ -10,6 +10,7 @@ from msgspec import Struct
 from forwarder.queue import trail
 from forwarder.queue.connection import Client
 from forwarder.queue.keys import Keys, OperatorKeys
+from forwarder.queue.partitions import found
 from forwarder.queue.trail import Deed
 from forwarder.settings import DEFAULT_DESTINATION, Settings
 
@@ -52,13 +53,18 @@ class Operator:
     via: str = "command"
 
     def keys(self, destination: str = DEFAULT_DESTINATION) -> Keys:
-        """The keys of a destination.
+        """The keys of a destination, for what is one for all its partitions.
 
         Raises:
             InvalidSettings: it is not configured.
         """
         self.settings.upstream(destination)
         return Keys(destination, prefix=self.settings.key_prefix)
+
+    def partitions(self, destination: str = DEFAULT_DESTINATION) -> list[Keys]:
+        """The keys of all its partitions; raises as `keys`."""
+        self.settings.upstream(destination)
+        return found(self.client, self.settings, destination)
 
     @property
     def trail_keys(self) -> OperatorKeys:

@@ -2,14 +2,15 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from forwarder.dead.filters import Filters
 from forwarder.errors import UsageError
 from forwarder.feedback import codec
-from forwarder.operations.letters import as_letter, letter
+from forwarder.operations.letters import as_letter, letter, partition_with
 from forwarder.operations.operator import Operator, now_ms
 from forwarder.operations.replay_forms import (
     Edited,
@@ -22,6 +23,7 @@ from forwarder.operations.replay_forms import (
 )
 from forwarder.queue.replays import Record
 from forwarder.replaying.desk import Desk
+from forwarder.replaying.desks import Desks, added_up
 from forwarder.replaying.plan import Plan, check_trace_ids, digest_of, parse_edits, read_plan
 from forwarder.replaying.rehearsal import Rehearsal, rehearse
 from forwarder.times import shown_moment
@@ -47,12 +49,16 @@ def plan_replay(operator: Operator, asked: ToReplay) -> WouldDo:
 
 def rehearsed(operator: Operator, asked: ToReplay) -> Rehearsal:
     """The same, with the letters themselves."""
-    desk, plan, trace_ids = checked(operator, asked)
+    desks, plan, trace_ids = checked(operator, asked)
+    return _rehearsed(operator, desks.each, plan, trace_ids)
 
+
+def _rehearsed(operator: Operator, desks: Sequence[Desk], plan: Plan, trace_ids: dict[str, str]) -> Rehearsal:
     def lookup(wanted: Sequence[str]) -> Sequence[str | None]:
         return [trace_ids.get(trace_id) for trace_id in wanted]
 
-    return rehearse(operator.client, desk.keys, plan, codec(operator.settings.limits), lookup)
+    partitions = [desk.keys for desk in desks]
+    return rehearse(operator.client, partitions, plan, codec(operator.settings.limits), lookup)
 
 
 def start_replay(operator: Operator, asked: ToReplay) -> Replay:
@@ -62,19 +68,33 @@ def start_replay(operator: Operator, asked: ToReplay) -> Replay:
         UsageError: it makes no sense.
         ReplayRuns: another one of this selection is not over.
     """
-    return as_replay(begun(operator, asked, background=True))
+    return as_replay(added_up([record for _, record in begun(operator, asked, background=True)]))
 
 
-def begun(operator: Operator, asked: ToReplay, *, background: bool) -> Record:
-    """Begin a replay.
+def begun(operator: Operator, asked: ToReplay, *, background: bool) -> Iterator[tuple[Desk, Record]]:
+    """Begin a replay of each partition with dead letters, when the one before it was run; of one partition as a rule.
+
+    The limit is for all of them together, and so is the rate; each has its canary.
 
     Args:
         operator: who asks.
         asked: what it is to do.
-        background: a worker runs it; else the caller does, with the token that the record then holds.
+        background: workers run them; else the caller does, with the token that the record then holds.
     """
-    desk, plan, trace_ids = checked(operator, asked)
-    return _begin(operator, desk, plan, trace_ids, background=background)
+    desks, plan, trace_ids = checked(operator, asked)
+    busy, left = desks.busy, plan.limit
+    rate = plan.rate / len(busy) if plan.rate and background else plan.rate
+    for desk in busy:
+        part = replace(plan, rate=rate, limit=left)
+        would_move = 0
+        if background and left is not None and len(busy) > 1:
+            would_move = _rehearsed(operator, [desk], part, trace_ids).would_move
+        record = _begin(operator, desk, part, trace_ids, background=background)
+        yield desk, record
+        if left is not None:
+            left -= would_move if background else desk.get(record.id).moved
+            if left <= 0:
+                return
 
 
 def replay_edited(operator: Operator, asked: Edited) -> Replay:
@@ -85,8 +105,9 @@ def replay_edited(operator: Operator, asked: Edited) -> Replay:
         NotThere: there is no such letter.
     """
     letter(operator, asked)  # is there
-    chosen = Filters(id=(asked.id,)).selection(now_ms())
-    desk, plan = desk_of(operator, asked.destination), Plan(chosen, body=asked.body)
+    chosen, keys = Filters(id=(asked.id,)).selection(now_ms()), partition_with(operator, asked)
+    partition = keys.partition if keys else 0
+    desk, plan = Desk(operator.client, operator.settings, asked.destination, partition), Plan(chosen, body=asked.body)
     desk.check(plan)
     return as_replay(_begin(operator, desk, plan, {}, background=True))
 
@@ -103,7 +124,7 @@ def replays(operator: Operator, asked: Newest) -> list[Replay]:
     """The replays that began last, the newest first."""
     if not 1 <= asked.limit <= SHOWN_MAX:
         raise UsageError(f"limit {asked.limit}: from 1 to {SHOWN_MAX} replays are listed")
-    return [as_replay(record) for record in desk_of(operator, asked.destination).newest(asked.limit)]
+    return [as_replay(record) for record in _desks(operator, asked.destination).newest(asked.limit)]
 
 
 def replay(operator: Operator, asked: OneReplay) -> Replay:
@@ -112,12 +133,12 @@ def replay(operator: Operator, asked: OneReplay) -> Replay:
     Raises:
         NotThere: nothing is known of it.
     """
-    return as_replay(desk_of(operator, asked.destination).get(asked.id))
+    return as_replay(desk_with(operator, asked).get(asked.id))
 
 
 def cancel_replay(operator: Operator, asked: OneReplay) -> Replay:
     """End a replay after the page that is under way."""
-    desk = desk_of(operator, asked.destination)
+    desk = desk_with(operator, asked)
     with operator.noting("replay cancel", asked.destination, detail=f"replay {asked.id[:40]}") as noted:
         record = desk.cancel(asked.id, operator.who)
         noted.result = f"{record.state}, {record.moved:,} moved"
@@ -131,21 +152,21 @@ def resume_replay(operator: Operator, asked: OneReplay) -> Replay:
 
 def resumed(operator: Operator, asked: OneReplay, *, background: bool) -> Record:
     """Go on with a replay that was cancelled, stopped or interrupted; `background` as of `begun`."""
-    desk = desk_of(operator, asked.destination)
+    desk = desk_with(operator, asked)
     with operator.noting("replay resume", asked.destination, detail=f"replay {asked.id[:40]}") as noted:
         record = desk.resume(asked.id, background=background)
         noted.result = f"goes on, {record.moved:,} moved"
     return record
 
 
-def checked(operator: Operator, asked: ToReplay) -> tuple[Desk, Plan, dict[str, str]]:
+def checked(operator: Operator, asked: ToReplay) -> tuple[Desks, Plan, dict[str, str]]:
     """What is asked for as a plan that makes sense, and the map of trace ids.
 
     Raises:
         UsageError: it does not.
         InvalidSettings: there is no such destination.
     """
-    desk, events = desk_of(operator, asked.destination), codec(operator.settings.limits)
+    desks, events = _desks(operator, asked.destination), codec(operator.settings.limits)
     trace_ids = dict(asked.trace_ids)
     if trace_ids:
         check_trace_ids(((n, old, new) for n, (old, new) in enumerate(trace_ids.items(), 1)), events, asked.name)
@@ -159,18 +180,21 @@ def checked(operator: Operator, asked: ToReplay) -> tuple[Desk, Plan, dict[str, 
         canary=asked.canary,
         max_replays=asked.max_replays,
     )
-    desk.check(plan)
-    return desk, plan, trace_ids
+    desks.each[0].check(plan)
+    return desks, plan, trace_ids
 
 
-def desk_of(operator: Operator, destination: str) -> Desk:
-    """Where the replays of a destination are.
+def desk_with(operator: Operator, asked: OneReplay) -> Desk:
+    """Where a replay is known.
 
     Raises:
-        InvalidSettings: it is not configured.
+        InvalidSettings: the destination is not configured.
     """
-    operator.settings.upstream(destination)
-    return Desk(operator.client, operator.settings, destination)
+    return _desks(operator, asked.destination).with_replay(asked.id)
+
+
+def _desks(operator: Operator, destination: str) -> Desks:
+    return Desks.of(operator.client, operator.settings, destination)
 
 
 def as_replay(record: Record) -> Replay:

@@ -8,7 +8,8 @@ from forwarder.operations.operator import Nothing, Operator, now_ms
 from forwarder.queue.audit import DeepAudit, deep_audit
 from forwarder.queue.flow import Flow, read_flow
 from forwarder.queue.histograms import DELIVER_MS, REQUEST_MS, Histogram
-from forwarder.queue.ledger import Snapshot, snapshot
+from forwarder.queue.keys import Keys
+from forwarder.queue.ledger import Snapshot, snapshot, total
 from forwarder.queue.pause import Pause, get_pause
 from forwarder.queue.scripts import run
 
@@ -91,11 +92,12 @@ class Deep(Struct, frozen=True):
 
 
 class Audit(Struct, frozen=True, omit_defaults=True):
-    """The books of one destination."""
+    """The books of one destination; of several partitions the sums, and each of them."""
 
     closes: bool
     lines: list[AuditLine]
     deep: Deep | None = None
+    partitions: list["Audit"] = []
 
 
 class HowDeep(Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,7 +114,7 @@ def status(operator: Operator, _: Nothing) -> dict[str, Status]:
 def status_of(operator: Operator, destination: str) -> Status:
     """One destination now."""
     keys, client = operator.keys(destination), operator.client
-    books = run(client, snapshot(keys))
+    books = total([run(client, snapshot(one)) for one in operator.partitions(destination)])
     return status_from(books, get_pause(client, keys), read_flow(client, keys), now_ms())
 
 
@@ -147,9 +149,20 @@ def audit(operator: Operator, asked: HowDeep) -> dict[str, Audit]:
 
 
 def _audit(operator: Operator, destination: str, *, deep: bool) -> Audit:
-    keys = operator.keys(destination)
+    found = [_looked_at(operator, keys, deep=deep) for keys in operator.partitions(destination)]
+    apart = [_audit_of(books, depth) for books, depth in found]
+    if len(apart) == 1:
+        return apart[0]
+    lines = _audit_of(total([books for books, _ in found]), None).lines
+    return Audit(all(one.closes for one in apart), lines, partitions=apart)
+
+
+def _looked_at(operator: Operator, keys: Keys, *, deep: bool) -> tuple[Snapshot, DeepAudit | None]:
     depth = deep_audit(operator.client, keys) if deep else None
-    books = depth.books if depth else run(operator.client, snapshot(keys))
+    return depth.books if depth else run(operator.client, snapshot(keys)), depth
+
+
+def _audit_of(books: Snapshot, depth: DeepAudit | None) -> Audit:
     lines = [AuditLine(one.name, one.left, one.right, one.closes) for one in books.lines]
     # a queue that never stood still is no failure: nothing is known to be wrong
     closes = all(line.closes for line in lines) and (depth is None or depth.closes is not False)

@@ -7,7 +7,7 @@ from forwarder.feedback import Members
 from forwarder.queue.caps import Caps
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import Step
-from forwarder.queue.stream import append
+from forwarder.queue.stream import append, partition_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Chunk:
             now_ms: the time (ms since 1970).
         """
         return append(
-            Keys(self.destination, prefix=prefix),
+            Keys(self.destination, partition_of(self.chunk_id), prefix),
             self.members,
             chunk_id=self.chunk_id,
             source=self.source,

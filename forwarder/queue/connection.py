@@ -1,13 +1,14 @@
-"""Clients for the queue, from one URL: embedded, redis://, rediss://, unix://.
+"""Clients for the queue, from one URL; `address` says which there are.
 
 redis-py's two constructors retry differently (`Redis()` ten times, `from_url()` never), so retries, timeouts and the
 pool are set here, explicitly, for every client. Producers and operators repeat a command that got no reply: appends
 carry a chunk id, and the other steps can be done twice. Drains do not: a lost reply may have brought entries.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -29,6 +30,19 @@ from redis.retry import Retry
 
 from forwarder.errors import QueueFull, QueueUnavailable
 from forwarder.paths import DataDir
+from forwarder.queue.address import (
+    CLUSTER,
+    EMBEDDED,
+    SENTINEL,
+    Node,
+    cluster_address,
+    is_tls,
+    masked,
+    node_url,
+    scheme,
+    sentinel_address,
+)
+from forwarder.queue.clients import AsyncQueueClient, QueueClient
 from forwarder.queue.codec import PLAIN, attach
 from forwarder.queue.forms import codec_for
 from forwarder.settings import Settings
@@ -53,7 +67,7 @@ _READ_SIZE: Final = 1_048_576
 
 def queue_url(settings: Settings) -> str:
     """The URL that redis-py understands; `embedded` becomes the unix socket in the data folder."""
-    if settings.redis_url == "embedded":
+    if settings.redis_url == EMBEDDED:
         return f"unix://{DataDir(settings.data_dir).socket}"
     return settings.redis_url
 
@@ -67,16 +81,21 @@ def connect(settings: Settings, url: str | None = None, *, retries: int = _RETRI
     """A client for threads; connects at its first command.
 
     Args:
-        settings: timeouts, and the queue's URL.
+        settings: timeouts, TLS, and the queue's URL.
         url: another server than the queue's.
         retries: of a command that got no reply.
     """
     url = url or queue_url(settings)
-    backoff = ExponentialWithJitterBackoff(base=_BACKOFF_BASE_S, cap=_BACKOFF_CAP_S)
-    pool = redis.BlockingConnectionPool.from_url(
-        url, retry=Retry(backoff, retries), timeout=settings.redis_timeout_s, **_common(settings)
-    )
-    return _with_codec(redis.Redis(connection_pool=pool), settings)
+    if scheme(url) in CLUSTER:
+        return _with_codec(_cluster(settings, url, retries), settings)
+    retry = Retry(ExponentialWithJitterBackoff(base=_BACKOFF_BASE_S, cap=_BACKOFF_CAP_S), retries)
+    options = {"retry": retry, **_common(settings)}
+    pool: redis.ConnectionPool
+    if scheme(url) in SENTINEL:
+        pool = _sentinel().pool(sentinel_address(url), settings.redis_tls, options)
+    else:
+        pool = redis.BlockingConnectionPool.from_url(url, **options, **_tls(settings, url))
+    return _with_codec(QueueClient(connection_pool=pool), settings)
 
 
 def connect_async(settings: Settings, url: str | None = None) -> AsyncClient:
@@ -85,21 +104,63 @@ def connect_async(settings: Settings, url: str | None = None) -> AsyncClient:
     It does not repeat commands by itself: a drain must know that the reply to a read may have been lost.
 
     Args:
-        settings: timeouts, and the queue's URL.
+        settings: timeouts, TLS, and the queue's URL.
         url: another server than the queue's.
     """
     from redis.asyncio.retry import Retry as AsyncRetry  # noqa: PLC0415 - a producer without asyncio need not pay it
 
-    pool = redis.asyncio.BlockingConnectionPool.from_url(
-        url or queue_url(settings),
-        retry=AsyncRetry(NoBackoff(), 0),
-        timeout=settings.redis_timeout_s,
-        socket_read_size=_READ_SIZE,
-        **_common(settings),
-    )
-    client = redis.asyncio.Redis(connection_pool=pool)
+    url = url or queue_url(settings)
+    if scheme(url) in CLUSTER:
+        return _with_codec(_cluster_async(settings, url), settings)
+    options = {"retry": AsyncRetry(NoBackoff(), 0), "socket_read_size": _READ_SIZE, **_common(settings)}
+    pool: redis.asyncio.ConnectionPool
+    if scheme(url) in SENTINEL:
+        pool = _sentinel().async_pool(sentinel_address(url), settings.redis_tls, options)
+    else:
+        pool = redis.asyncio.BlockingConnectionPool.from_url(url, **options, **_tls(settings, url))
+    return _with_codec(_async_client(pool), settings)
+
+
+def _async_client(pool: redis.asyncio.ConnectionPool) -> AsyncClient:
+    client = AsyncQueueClient(connection_pool=pool)
     client.set_response_callback("XREADGROUP", _as_it_came)  # a dict per entry costs too much
-    return _with_codec(client, settings)
+    return client
+
+
+def _cluster(settings: Settings, url: str, retries: int) -> Client:
+    from forwarder.queue.cluster import ClusterClient  # noqa: PLC0415 - who has one server need not pay it
+
+    address, common = cluster_address(url), {"retry": Retry(NoBackoff(), 0), **_common(settings)}
+
+    def node(at: Node) -> Client:
+        options = {"username": address.username, "password": address.password, **common, **_tls(settings, url)}
+        return QueueClient(connection_pool=redis.BlockingConnectionPool.from_url(node_url(url, at), **options))
+
+    pauses_s = [min(_BACKOFF_CAP_S, _BACKOFF_BASE_S * 2**number) for number in range(retries)]
+    return ClusterClient(address.seeds, node, pauses_s)
+
+
+def _cluster_async(settings: Settings, url: str) -> AsyncClient:
+    from redis.asyncio.retry import Retry as AsyncRetry  # noqa: PLC0415
+
+    from forwarder.queue.cluster_async import AsyncClusterClient  # noqa: PLC0415
+
+    address, common = cluster_address(url), {"retry": AsyncRetry(NoBackoff(), 0), **_common(settings)}
+
+    def node(at: Node) -> AsyncClient:
+        options = {"username": address.username, "password": address.password, **common, **_tls(settings, url)}
+        options["socket_read_size"] = _READ_SIZE
+        return _async_client(redis.asyncio.BlockingConnectionPool.from_url(node_url(url, at), **options))
+
+    return AsyncClusterClient(address.seeds, node)
+
+
+def _sentinel() -> ModuleType:
+    return import_module("forwarder.queue.sentinel")  # who has one server need not pay it
+
+
+def _tls(settings: Settings, url: str) -> dict[str, Any]:
+    return settings.redis_tls if is_tls(url) else {}
 
 
 def _as_it_came(response: Any, **_options: Any) -> Any:  # noqa: ANN401 - a reply
@@ -115,12 +176,25 @@ def _with_codec(client: AnyClient, settings: Settings) -> AnyClient:
 
 def _common(settings: Settings) -> dict[str, Any]:
     return {
+        "timeout": settings.redis_timeout_s,
         "retry_on_error": [RedisConnectionError, RedisTimeoutError, BusyLoadingError],
         "socket_connect_timeout": settings.redis_timeout_s,
         "socket_timeout": settings.redis_timeout_s + BLOCK_MAX_MS / 1000,
         "max_connections": _MAX_CONNECTIONS,
         "health_check_interval": 30,
     }
+
+
+def reach(client: Client) -> None:
+    """Connect, if there is no connection yet.
+
+    Raises:
+        RedisError: the server does not answer.
+    """
+    if hasattr(client, "refresh"):  # a cluster: each node has its pool
+        client.ping()
+    else:
+        client.connection_pool.release(client.connection_pool.get_connection())
 
 
 @contextmanager
@@ -153,25 +227,30 @@ def is_denied(error: Exception) -> bool:
 
 
 def _away(settings: Settings, error: Exception) -> str:
-    if settings.redis_url == "embedded":
+    if settings.redis_url == EMBEDDED:
         return (
             f"no embedded queue runs in {settings.data_dir}: start it with `forwarder up`, "
             "or set FORWARDER_REDIS_URL to the server that holds the queue"
         )
-    return f"Redis at {shown(settings)} cannot be reached ({error}); is it up, and is FORWARDER_REDIS_URL right?"
+    nameless = is_tls(queue_url(settings)) and settings.redis_tls_cert_file is None
+    return f"Redis at {shown(settings)} cannot be reached ({error}); {_mend(str(error).lower(), nameless=nameless)}"
+
+
+def _mend(error: str, *, nameless: bool) -> str:
+    """What to do about it; a server that wants a certificate of ours often just closes the connection."""
+    if "certificate verify failed" in error and "mismatch" in error:
+        return "its certificate is for another name than FORWARDER_REDIS_URL has"
+    if "certificate verify failed" in error:
+        return "set FORWARDER_REDIS_TLS_CA_FILE to the certificate of who signed its own"
+    if "no master found" in error:
+        return "are its Sentinels up, and is the service in FORWARDER_REDIS_URL the one that they watch?"
+    asks = ", and does it ask for a certificate (FORWARDER_REDIS_TLS_CERT_FILE)" if nameless else ""
+    return f"is it up, and is FORWARDER_REDIS_URL right{asks}?"
 
 
 def shown(settings: Settings) -> str:
     """The queue's URL without its password."""
     return masked(queue_url(settings))
-
-
-def masked(url: str) -> str:
-    """A URL with its password, if any, replaced by stars, wherever redis-py would read it from."""
-    url = re.sub(r"([?&]password=)[^&#]*", r"\1***", url)
-    scheme, _, rest = url.partition("://")
-    login, at, host = rest.rpartition("@")
-    return f"{scheme}://{login.partition(':')[0]}:***@{host}" if at and ":" in login else url
 
 
 def user_of(url: str) -> str:

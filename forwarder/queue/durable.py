@@ -1,62 +1,103 @@
-"""Steps whose answer says that more than Redis's memory has what they did: its append-only file, or a replica."""
+"""Steps whose answer says that more than Redis's memory has what they did: its append-only file, or a replica.
 
-from typing import Any, Final, Literal
+WAIT and WAITAOF speak of what their own connection has written, so they travel in one pipeline with the steps. A step
+that finds its work done by an earlier try writes its trace once more for that reason: else a retry would wait for
+nothing.
+"""
 
-from redis.exceptions import NoScriptError, ResponseError
+from collections.abc import Sequence
+from typing import Any, Final
 
-from forwarder.errors import QueueUnavailable
-from forwarder.queue.connection import Client
-from forwarder.queue.scripts import Answer, Step, source
+from redis.exceptions import RedisError, ResponseError
 
-Durability = Literal["memory", "aof", "replica"]
+from forwarder.errors import ForwarderError, QueueUnavailable
+from forwarder.queue.connection import AsyncClient, Client
+from forwarder.queue.scripts import (
+    Answer,
+    Command,
+    Rounds,
+    Step,
+    as_stored,
+    run,
+    run_all,
+    run_async,
+    run_rounds,
+    run_rounds_async,
+)
+from forwarder.redis_settings import Durability
 
 _WHAT: Final = {"aof": "its append-only file", "replica": "a replica"}
 
 
 def run_durably(client: Client, step: Step[Answer], durability: Durability, timeout_s: float) -> Answer:
-    """Run a step and wait for more than memory, with one round trip.
+    """Run a step and wait for what is asked, with one round trip.
 
     Args:
         client: of the queue.
         step: what to do.
-        durability: `aof`: the disk has it (WAITAOF: Redis 7.2, or Valkey); `replica`: one replica has it (WAIT).
+        durability: `aof`: the disk has it (WAITAOF: Redis 7.2, or Valkey); `replica`: one replica has it (WAIT);
+            `memory`: there is nothing to wait for.
         timeout_s: for that; less than the client waits for an answer.
 
     Raises:
         QueueUnavailable: it was done, but there is no such file or replica, or it did not confirm in time.
     """
-    code, digest = source(step.script)
-    wait_ms = int(timeout_s * 1_000)
-    wait = ("WAITAOF", 1, 0, wait_ms) if durability == "aof" else ("WAIT", 1, wait_ms)
-    try:
-        reply, confirmed = _both(client, ("EVALSHA", digest), step, wait)
-        if isinstance(reply, NoScriptError):
-            reply, confirmed = _both(client, ("EVAL", code), step, wait)
-    except ResponseError as error:
-        raise QueueUnavailable(f"Redis cannot do that: {error}") from None
-    if isinstance(reply, Exception):
-        raise reply
-    answer = step.read(reply)
-    _check(confirmed, durability, timeout_s)
+    if durability == "memory":
+        return run(client, step)
+    answer: Answer = _only(run_all_durably(client, [step], durability, timeout_s))
     return answer
 
 
-def _both(client: Client, script: tuple[str, str], step: Step[Any], wait: tuple[str | int, ...]) -> tuple[Any, Any]:
-    with client.pipeline(transaction=False) as pipeline:
-        pipeline.execute_command(*script, len(step.keys), *step.keys, *step.args)  # type: ignore[no-untyped-call]
-        pipeline.execute_command(*wait)  # type: ignore[no-untyped-call]
-        reply, confirmed = pipeline.execute(raise_on_error=False)
-    return reply, confirmed
+def run_all_durably(
+    client: Client, steps: Sequence[Step[Answer]], durability: Durability, timeout_s: float
+) -> list[Answer | RedisError | ForwarderError]:
+    """Run steps as `run_all`, and wait as above."""
+    if durability == "memory":
+        return run_all(client, steps)
+    rounds = run_rounds(client, Rounds([as_stored(client, step) for step in steps], _wait(durability, timeout_s)))
+    return _confirmed(rounds, durability, timeout_s)
 
 
-def _check(confirmed: Any, durability: Durability, timeout_s: float) -> None:  # noqa: ANN401 - what Redis said
-    what = _WHAT[durability]
-    if isinstance(confirmed, ResponseError):
-        unknown = "unknown command" in str(confirmed)
-        mend = "WAITAOF needs Redis 7.2 or Valkey" if unknown else f"{confirmed}".rstrip(".")
+async def run_durably_async(
+    client: AsyncClient, step: Step[Answer], durability: Durability, timeout_s: float
+) -> Answer:
+    """As `run_durably`, for an asyncio client."""
+    if durability == "memory":
+        return await run_async(client, step)
+    rounds = await run_rounds_async(client, Rounds([as_stored(client, step)], _wait(durability, timeout_s)))
+    answer: Answer = _only(_confirmed(rounds, durability, timeout_s))
+    return answer
+
+
+def _wait(durability: Durability, timeout_s: float) -> Command:
+    wait_ms = int(timeout_s * 1_000)
+    return ("WAITAOF", 1, 0, wait_ms) if durability == "aof" else ("WAIT", 1, wait_ms)
+
+
+def _only(answers: list[Any]) -> Any:  # noqa: ANN401 - of the one step
+    (answer,) = answers
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _confirmed(rounds: Rounds, durability: Durability, timeout_s: float) -> list[Any]:
+    """The answers, once it is certain that what they did has come so far; what was all refused has done nothing."""
+    answers = rounds.answers
+    if not all(isinstance(answer, Exception) for answer in answers):
+        for said in rounds.said:
+            _check(said, durability, timeout_s)
+    return answers
+
+
+def _check(said: Any, durability: Durability, timeout_s: float) -> None:  # noqa: ANN401 - what Redis said
+    if isinstance(said, ResponseError):
+        unknown = "unknown command" in str(said)
+        mend = "WAITAOF needs Redis 7.2 or Valkey" if unknown else f"{said}".rstrip(".")
         raise QueueUnavailable(f'Redis has the events, but durability="{durability}" is not to be had: {mend}')
-    copies = confirmed[0] if isinstance(confirmed, list) else confirmed
+    copies = said[0] if isinstance(said, list) else said
     if not copies:
         raise QueueUnavailable(
-            f"Redis has the events, but {what} did not confirm them within {timeout_s:g} s; they need not be sent again"
+            f"Redis has the events, but {_WHAT[durability]} did not confirm them within {timeout_s:g} s; "
+            "they need not be sent again"
         )

@@ -9,10 +9,11 @@ from redis.exceptions import RedisError
 
 from forwarder.errors import ForwarderError
 from forwarder.queue.chunk import Chunk
-from forwarder.queue.connection import connect, queue_errors
+from forwarder.queue.connection import connect, queue_errors, reach
 from forwarder.queue.drops import count_drops
+from forwarder.queue.durable import run_all_durably
 from forwarder.queue.keys import Keys
-from forwarder.queue.scripts import run, run_all
+from forwarder.queue.scripts import run
 from forwarder.settings import Settings
 
 
@@ -56,21 +57,20 @@ class Handover:
         """Connect, if that is needed; why not, or an empty text."""
         try:
             with queue_errors(self._settings):
-                pool = self._client.connection_pool
-                pool.release(pool.get_connection())
+                reach(self._client)
         except ForwarderError as error:
             return str(error)
         return ""
 
     def hand_over(self, chunks: Sequence[Chunk]) -> Handed:
-        """Append chunks with one round trip."""
+        """Append chunks with one round trip; what is not as durable as FORWARDER_DURABILITY wants it is unanswered."""
         if away := self.reach():
             return Handed(refused=chunks, away=away)
-        now_ms = time.time_ns() // 1_000_000
-        steps = [chunk.step(self._settings.key_prefix, self._settings.caps, now_ms) for chunk in chunks]
+        settings, now_ms = self._settings, time.time_ns() // 1_000_000
+        steps = [chunk.step(settings.key_prefix, settings.caps, now_ms) for chunk in chunks]
         try:
             with queue_errors(self._settings):
-                answers = run_all(self._client, steps)
+                answers = run_all_durably(self._client, steps, settings.durability, settings.redis_timeout_s)
         except ForwarderError as error:
             return Handed(unanswered=chunks, away=str(error))
         sorted_ = _Sorted()

@@ -26,7 +26,8 @@
 | `feedback:{console}:session:ID` | hash with TTL | a login: `kind`, `name`, `proof` (of the hash that it was checked against), `csrf`; ID is the digest of what the cookie holds | console |
 | `feedback:{console}:logins:ID` | string with TTL | logins that were tried, by the digest of a name or of a name and an address | console |
 
-All keys of a partition share one hash tag, so that each atomic step touches one cluster slot. The field `events` of an
+A destination has FORWARDER_PARTITIONS of them, numbered from 0; producers choose one for each entry. The id of an append
+ends with `.N` when it went into partition N of several. All keys of a partition share one hash tag, so that each atomic step touches one cluster slot. The field `events` of an
 entry is its number of events, and says that the append counted them as accepted; producers that use plain XADD leave it
 out, and their events are counted in the step that settles them.
 
@@ -42,6 +43,8 @@ GROUP: Final = "forwarder"
 """The consumer group of every events stream."""
 SLOTS: Final = 64
 """Drain slots of a partition, the bound of FORWARDER_MAX_DRAINS."""
+PARTITIONS: Final = 64
+"""Partitions that a destination may have, the bound of FORWARDER_PARTITIONS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,10 @@ class Keys:
     destination: str = "default"
     partition: int = 0
     prefix: str = "feedback:"
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.destination}, partition {self.partition}" if self.partition else self.destination
 
     def _of_partition(self, name: str) -> str:
         return f"{self.prefix}{{{self.destination}.{self.partition}}}:{name}"

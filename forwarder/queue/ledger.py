@@ -9,6 +9,8 @@ producer; never accepted), `ingest_refused:STATUS` (requests, not events), `requ
 `ambiguous` (events that may have been delivered twice).
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,6 +87,21 @@ class Snapshot:
 
     def _named(self, *names: str) -> dict[str, int]:
         return {name: self[name] for name in names}
+
+
+def total(books: Sequence[Snapshot]) -> Snapshot:
+    """The books of several partitions, added up."""
+    counters: Counter[str] = Counter()
+    for one in books:
+        counters.update(one.counters)
+    return Snapshot(
+        dict(counters),
+        sum(one.entries for one in books),
+        sum(one.entries_added for one in books),
+        min((one.oldest_ms for one in books if one.oldest_ms is not None), default=None),
+        sum(one.dead for one in books),
+        sum(one.drains for one in books),
+    )
 
 
 def snapshot(keys: Keys) -> Step[Snapshot]:

@@ -63,28 +63,81 @@ def run(client: redis.Redis, step: Step[Answer]) -> Answer:
     return step.read(reply)
 
 
+Command = tuple[Argument, ...]
+
+
+class Rounds:
+    """Steps as pipelines of commands: by name, and once more in full those that the server does not know.
+
+    Args:
+        steps: what to do.
+        then: a command at the end of each pipeline.
+
+    Attributes:
+        said: what the server answered to it, each time.
+    """
+
+    def __init__(self, steps: Sequence[Step[Any]], then: Command = ()) -> None:
+        self._steps = steps
+        self._then = then
+        self._replies: list[Any] = [None] * len(steps)
+        self._left = list(range(len(steps)))
+        self._by_name = True
+        self.said: list[Any] = []
+
+    @property
+    def commands(self) -> list[Command]:
+        """Of the next pipeline; none when all is done."""
+        then = [self._then] if self._then and self._left else []
+        return [self._words(self._steps[at]) for at in self._left] + then
+
+    def learn(self, replies: list[Any]) -> None:
+        """What the server answered to it."""
+        if self._then:
+            self.said.append(replies.pop())
+        for at, reply in zip(self._left, replies, strict=True):
+            self._replies[at] = reply
+        unknown = [at for at in self._left if isinstance(self._replies[at], NoScriptError)]
+        self._left, self._by_name = unknown if self._by_name else [], False
+
+    @property
+    def answers(self) -> list[Any]:
+        """Of the steps; one that was refused has its error in the place of its answer."""
+        return [_answer(step.read, reply) for step, reply in zip(self._steps, self._replies, strict=True)]
+
+    def _words(self, step: Step[Any]) -> Command:
+        code, digest = source(step.script)
+        script = ("EVALSHA", digest) if self._by_name else ("EVAL", code)
+        return (*script, len(step.keys), *step.keys, *step.args)
+
+
 def run_all(client: redis.Redis, steps: Sequence[Step[Answer]]) -> list[Answer | RedisError | ForwarderError]:
     """Run steps with one round trip; a step that is refused has its error in the place of its answer.
 
     Raises:
         RedisError: the connection broke; any of the steps may have been done.
     """
-    steps = [as_stored(client, step) for step in steps]
-    replies = _pipelined(client, steps, by_name=True)
-    unknown = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-    for at, reply in zip(unknown, _pipelined(client, [steps[at] for at in unknown], by_name=False), strict=True):
-        replies[at] = reply
-    return [_answer(step.read, reply) for step, reply in zip(steps, replies, strict=True)]
+    return run_rounds(client, Rounds([as_stored(client, step) for step in steps])).answers
 
 
-def _pipelined(client: redis.Redis, steps: Sequence[Step[Any]], *, by_name: bool) -> list[Any]:
-    with client.pipeline(transaction=False) as pipeline:
-        for step in steps:
-            code, digest = source(step.script)
-            command, script = ("EVALSHA", digest) if by_name else ("EVAL", code)
-            words = (command, script, len(step.keys), *step.keys, *step.args)
-            pipeline.execute_command(*words)  # type: ignore[no-untyped-call]
-        return pipeline.execute(raise_on_error=False)
+def run_rounds(client: redis.Redis, rounds: Rounds) -> Rounds:
+    """Run them to their end; raises as `run_all`."""
+    while commands := rounds.commands:
+        with client.pipeline(transaction=False) as pipeline:
+            for words in commands:
+                pipeline.execute_command(*words)  # type: ignore[no-untyped-call]
+            rounds.learn(pipeline.execute(raise_on_error=False))
+    return rounds
+
+
+async def run_rounds_async(client: redis.asyncio.Redis, rounds: Rounds) -> Rounds:
+    """The same for an asyncio client."""
+    while commands := rounds.commands:
+        async with client.pipeline(transaction=False) as pipeline:
+            for words in commands:
+                pipeline.execute_command(*words)
+            rounds.learn(await pipeline.execute(raise_on_error=False))
+    return rounds
 
 
 def _answer(read: Callable[[Any], Answer], reply: Any) -> Answer | RedisError | ForwarderError:  # noqa: ANN401 - any reply

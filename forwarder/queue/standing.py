@@ -3,6 +3,7 @@
 Everything is read with commands whose cost does not grow with the backlog.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -12,7 +13,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 from forwarder.queue.connection import AsyncClient
 from forwarder.queue.flow import Flow, decode
 from forwarder.queue.keys import GROUP, Keys
-from forwarder.queue.ledger import Snapshot, snapshot
+from forwarder.queue.ledger import Snapshot, snapshot, total
 from forwarder.queue.pause import Pause, read_pause
 from forwarder.queue.scripts import Step, run_async
 
@@ -59,13 +60,15 @@ def extent(keys: Keys) -> Step[Extent]:
     return Step("standing", [keys.events, keys.batches], [GROUP], lambda reply: Extent(*map(int, reply)))
 
 
-async def read_standing(client: AsyncClient, keys: Keys) -> Standing:
-    """How a destination stands: four short commands."""
-    books = await run_async(client, snapshot(keys))
-    holds = await run_async(client, extent(keys))
+async def read_standing(client: AsyncClient, partitions: Sequence[Keys]) -> Standing:
+    """How a destination stands: two short commands, and two for each of its partitions."""
+    keys = partitions[0]
+    books = total([await run_async(client, snapshot(one)) for one in partitions])
+    holds = [await run_async(client, extent(one)) for one in partitions]
+    held = Extent(sum(one.bytes for one in holds), sum(one.held for one in holds), sum(one.sending for one in holds))
     pause: Any = await client.hgetall(keys.pause)
     flow: Any = await client.get(keys.flow)
-    return Standing(books, read_pause(pause), decode(flow or b""), holds)
+    return Standing(books, read_pause(pause), decode(flow or b""), held)
 
 
 async def count_workers(control: AsyncClient, now_s: float) -> int | None:

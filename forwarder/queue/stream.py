@@ -3,7 +3,7 @@
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from forwarder.feedback import Members
 from forwarder.queue.accepted import Accepted, read_accepted
 from forwarder.queue.caps import Caps
 from forwarder.queue.codec import WIRE, UnreadableBody, codec_of
-from forwarder.queue.connection import AsyncClient
+from forwarder.queue.connection import AsyncClient, Client
 from forwarder.queue.keys import GROUP, Keys
 from forwarder.queue.packing import HEAD
 from forwarder.queue.scripts import Argument, Step
@@ -99,9 +99,18 @@ Raw = Sequence[Any]
 """One stream entry as Redis sends it: its id, and the list of its fields' names and values in turn."""
 
 
-def new_chunk_id() -> str:
-    """Names one append, so that it can be repeated after a lost reply and is stored once."""
-    return secrets.token_hex(12)
+def new_chunk_id(partitions: int = 1) -> str:
+    """Names one append, so that it can be repeated after a lost reply and is stored once.
+
+    It says into which of so many partitions, so that a retry meets its trace there, however many there are by then.
+    """
+    name = secrets.token_hex(12)
+    return name if partitions == 1 else f"{name}.{secrets.randbelow(partitions)}"
+
+
+def partition_of(chunk_id: str) -> int:
+    """The partition that the id of an append names."""
+    return int(chunk_id.partition(".")[2] or 0)
 
 
 def append(
@@ -131,14 +140,15 @@ def append(
     body = members.joined if members.count == 1 else b"[" + members.joined + b"]"
     accepted_ms = time.time_ns() // 1_000_000 if at_ms is None else at_ms
     args: list[Argument] = [body, members.count, accepted_ms, source]
-    args += [caps.backlog_max_events, caps.dedupe_ttl_s, caps.memory_max_percent, int(doubtful)]
+    args += [caps.share(keys.destination), caps.dedupe_ttl_s, caps.memory_max_percent, int(doubtful)]
     args.append(" ".join(members.traceparents))
 
     def read(reply: list[bytes]) -> str:
         if reply[0] == b"full":
             raise QueueFull(
-                f"the backlog of {keys.destination} has {int(reply[1]):,} events and FORWARDER_BACKLOG_MAX_EVENTS is "
-                f"{caps.backlog_max_events:,}: {members.count} refused; add workers or see `forwarder status`"
+                f"the backlog of {keys} has {int(reply[1]):,} events and FORWARDER_BACKLOG_MAX_EVENTS "
+                f"{'allows it' if keys.partition else 'is'} {caps.share(keys.destination):,}: "
+                f"{members.count} refused; add workers or see `forwarder status`"
             )
         if reply[0] == b"memory":
             raise QueueFull(
@@ -195,6 +205,11 @@ def opened(client: object, entry: Entry) -> Entry:
         shown = version[:20].decode("ascii", "replace")
         raise UnreadableBody(f"it is of version {shown} of the wire format, and this release reads {WIRE} and older")
     return replace(entry, fields={**entry.fields, b"body": codec_of(client).read(entry.body)})
+
+
+def wait(client: Client, after: Mapping[str, bytes], block_ms: int) -> bool:
+    """Wait for an entry behind these ids, by stream; whether one came."""
+    return bool(client.xread(dict(after), count=1, block=block_ms))  # type: ignore[arg-type]
 
 
 def _integer(digits: bytes | None, default: int) -> int:

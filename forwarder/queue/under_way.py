@@ -8,6 +8,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from forwarder.queue.clients import ELSEWHERE, pool_for
 from forwarder.queue.connection import Client
 from forwarder.queue.scripts import Step, as_stored, run, source
 
@@ -30,7 +31,7 @@ class UnderWay(Generic[Answer]):
     def __init__(
         self, client: Client, words: Sequence[Any], read: Callable[[Any], Answer], again: Callable[[], Answer]
     ) -> None:
-        self._pool: Any = client.connection_pool  # redis-py does not say what a connection can do
+        self._pool: Any = pool_for(client, words)  # redis-py does not say what a connection can do
         self._read = read
         self._again = again
         self._connection: Any = self._pool.get_connection()
@@ -50,7 +51,7 @@ class UnderWay(Generic[Answer]):
         connection = self._connection
         try:
             reply = connection.read_response()
-        except (RedisConnectionError, RedisTimeoutError, NoScriptError):
+        except (RedisConnectionError, RedisTimeoutError, NoScriptError, *ELSEWHERE):
             self.close()
             return self._again()
         self._connection = None

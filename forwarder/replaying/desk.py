@@ -57,16 +57,18 @@ class Desk:
         client: of the queue.
         settings: in force.
         destination: whose letters.
+        partition: which of its partitions.
     """
 
     client: Client
     settings: Settings
     destination: str
+    partition: int = 0
 
     @property
     def keys(self) -> Keys:
         """Of the partition whose letters return."""
-        return Keys(self.destination, prefix=self.settings.key_prefix)
+        return Keys(self.destination, self.partition, self.settings.key_prefix)
 
     def check(self, plan: Plan) -> None:
         """See that a plan makes sense, before anything moves.
@@ -169,7 +171,9 @@ class Desk:
             target=self._target(record),
             codec=codec(settings.limits),
             lease_ms=round(settings.lease_ttl_s * 1000),
-            backlog_max=settings.backlog_max_events,
+            backlog_max=settings.caps.share(self.destination),
+            durability=settings.durability,
+            wait_s=settings.redis_timeout_s,
         )
         return Run(site, record)
 
@@ -196,7 +200,8 @@ class Desk:
         return self.get(record.id, holder=token)
 
     def _target(self, record: Record) -> Keys:
-        return Keys(read_plan(record.plan).to or self.destination, prefix=self.settings.key_prefix)
+        to = read_plan(record.plan).to
+        return Keys(to, prefix=self.settings.key_prefix) if to else self.keys
 
     def _with_outcomes(self, record: Record) -> Record:
         target = self._target(record)

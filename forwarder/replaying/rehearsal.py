@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -83,17 +84,20 @@ class Rehearsal:
                 self.examples.append((letter.id or "", str(judgement)))
 
 
-def rehearse(client: Client, keys: Keys, plan: Plan, codec: Codec, lookup: Lookup) -> Rehearsal:
-    """Look at every letter that a replay would, and count."""
+def rehearse(client: Client, partitions: Sequence[Keys], plan: Plan, codec: Codec, lookup: Lookup) -> Rehearsal:
+    """Look at every letter that replays of these partitions would, and count."""
     began, found = time.monotonic(), Rehearsal()
-    newest = dead_letters.last_id(client, keys)
-    if newest is None:
-        return found
-    until = min(plan.selection.until or newest, newest, key=place)
-    pages = dead_letters.scan_pages(client, keys, after=plan.selection.after, until=until)
+    pages = (page for keys in partitions for page in _pages(client, keys, plan))
     for letter, judgement in judged(pages, plan, codec, lookup):
         if plan.limit is not None and found.would_move >= plan.limit:
             break
         found.note(letter, judgement)
     found.scan_s = time.monotonic() - began
     return found
+
+
+def _pages(client: Client, keys: Keys, plan: Plan) -> Iterator[list[DeadLetter]]:
+    newest = dead_letters.last_id(client, keys)
+    if newest is not None:
+        until = min(plan.selection.until or newest, newest, key=place)
+        yield from dead_letters.scan_pages(client, keys, after=plan.selection.after, until=until)

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from forwarder.queue import replay_pages, replays
 from forwarder.queue.codec import PLAIN, codec_of
 from forwarder.queue.dead_letters import PAGE
+from forwarder.queue.durable import run_durably
 from forwarder.queue.replay_pages import Page, Turned
 from forwarder.queue.replays import Record
 from forwarder.queue.scripts import run
@@ -136,7 +137,7 @@ class Run:
                 return False
         doubtful = len(before) if before and before != set(page.ids.split(",")) else 0
         step = replay_pages.hand_over(site.target, record, page, backlog_max=site.backlog_max, doubtful=doubtful)
-        self.full = not run(site.client, step)
+        self.full = not run_durably(site.client, step, site.durability, site.wait_s)
         if self.full:
             self.record = replace(record, sending=record.sending or page.ids)
             self.keep()

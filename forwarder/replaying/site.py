@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from forwarder.feedback import Codec
 from forwarder.queue.connection import Client
 from forwarder.queue.keys import Keys
+from forwarder.redis_settings import Durability
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class Site:
         codec: says what a valid event is.
         lease_ms: life of a lease that is not kept.
         backlog_max: waiting events at which nothing moves.
+        durability: what a letter has reached elsewhere before it leaves here.
+        wait_s: for that.
     """
 
     client: Client
@@ -26,6 +29,8 @@ class Site:
     codec: Codec
     lease_ms: int
     backlog_max: int
+    durability: Durability
+    wait_s: float
 
     @property
     def elsewhere(self) -> bool:

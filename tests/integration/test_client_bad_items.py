@@ -88,7 +88,6 @@ def test_a_destination_per_call(start_rig: StartRig) -> None:
         ({"overflow": "explode"}, "overflow must be one of spill, drop_newest, drop_oldest, block"),
         ({"on_invalid": "ignore"}, "on_invalid must be one of raise, log"),
         ({"mode": "direct", "durability": "tape"}, "durability must be one of memory, aof, replica"),
-        ({"mode": "buffered", "durability": "aof"}, 'durability="aof" needs mode="direct"'),
     ],
 )
 def test_arguments_that_cannot_be_are_named(rig: Rig, options: dict[str, str], problem: str) -> None:

@@ -149,7 +149,7 @@ def test_what_cannot_be_written_is_not_trimmed(rig: Rig) -> None:
 
 def test_without_a_setting_nothing_is_ever_trimmed(rig: Rig) -> None:
     bury(rig.redis, 10)
-    assert not is_due(rig.redis, rig.keys, retention(rig.settings))
+    assert not is_due(rig.redis, rig.keys, retention(rig.settings, "default"))
 
 
 def test_workers_trim_by_themselves(start_rig: StartRig) -> None:

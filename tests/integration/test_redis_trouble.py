@@ -273,8 +273,8 @@ def test_destinations_take_turns_while_rq_cannot_work(start_rig: StartRig) -> No
         for _ in range(4):
             promise = sweep.take()
             assert promise
-            taken.append(promise.destination)
-            rig.redis.delete(Keys(promise.destination).lease(promise.slot))
+            taken.append(promise.keys.destination)
+            rig.redis.delete(promise.keys.lease(promise.slot))
     assert taken == ["default", "eu", "default", "eu"]
 
 

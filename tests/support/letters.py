@@ -24,7 +24,9 @@ FIRST_AT_MS = 1_700_000_000_000
 """When the first was accepted; `apart`, each of the others a millisecond later."""
 
 
-def bury(client: Client, count: int, *, first: int = 0, apart: bool = False, replays: int = 0) -> None:
+def bury(
+    client: Client, count: int, *, first: int = 0, apart: bool = False, replays: int = 0, partition: int = 0
+) -> None:
     """Bury letters t0, t1, …, as drains would have.
 
     Args:
@@ -33,8 +35,9 @@ def bury(client: Client, count: int, *, first: int = 0, apart: bool = False, rep
         first: number of the first.
         apart: each was accepted at another time; else 500 have one time.
         replays: how often each was replayed.
+        partition: whose dead letters.
     """
-    keys, step = Keys(), client.register_script(_BURY)
+    keys, step = Keys("default", partition), client.register_script(_BURY)
     for begin in range(first, first + count, _PER_STEP):
         several = min(_PER_STEP, first + count - begin)
         arguments: list[Any] = [several, begin, int(apart), replays, FIRST_AT_MS]

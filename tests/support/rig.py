@@ -22,6 +22,7 @@ from forwarder.queue.connection import connect
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.keys import Keys
 from forwarder.queue.ledger import Snapshot
+from forwarder.queue.partitions import found
 from forwarder.queue.scripts import run
 from forwarder.settings import Settings, load_settings
 from tests.support.sandbox import ROOT, Sandbox
@@ -76,6 +77,11 @@ class Rig:
         self.redis.close()
         self.server.stop()
         self.sandbox.stop()
+
+    def connect(self) -> None:
+        """Connect anew, after the variables have changed."""
+        self.redis.close()
+        self.redis = connect(self.settings)
 
     @property
     def settings(self) -> Settings:
@@ -175,8 +181,12 @@ class Rig:
         os.kill(pid, signal.SIGKILL)
 
     def books(self, destination: str = "default") -> Snapshot:
-        """The ledger."""
-        return run(self.redis, ledger.snapshot(Keys(destination)))
+        """The ledger, of all partitions."""
+        return ledger.total([run(self.redis, ledger.snapshot(keys)) for keys in self.partitions(destination)])
+
+    def partitions(self, destination: str = "default") -> list[Keys]:
+        """Those of a destination."""
+        return found(self.redis, self.settings, destination)
 
     def dead(self) -> list[DeadLetter]:
         """All dead letters."""
@@ -205,9 +215,10 @@ class Rig:
 
     def assert_books_close(self) -> None:
         """All lines close, counting the waiting events too."""
-        report = deep_audit(self.redis, self.keys)
-        assert report.closes, report
-        assert all(line.closes for line in report.books.lines), [str(line) for line in report.books.lines]
+        for keys in self.partitions():
+            report = deep_audit(self.redis, keys)
+            assert report.closes, report
+            assert all(line.closes for line in report.books.lines), [str(line) for line in report.books.lines]
 
     def logged(self, event: str) -> bool:
         """Whether a worker has logged this event."""

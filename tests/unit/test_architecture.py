@@ -96,6 +96,7 @@ def test_nothing_in_the_queue_points_up(module: Path) -> None:
         "forwarder.feedback",
         "forwarder.flaws",
         "forwarder.paths",
+        "forwarder.redis_settings",
         "forwarder.settings",
     }
     if named(module).startswith("forwarder.queue"):

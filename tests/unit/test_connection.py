@@ -7,7 +7,8 @@ from redis.exceptions import AuthenticationError, BusyLoadingError, OutOfMemoryE
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from forwarder.errors import ForwarderError, QueueFull, QueueUnavailable
-from forwarder.queue.connection import control_url, masked, queue_errors, queue_url, shown
+from forwarder.queue.address import masked
+from forwarder.queue.connection import control_url, queue_errors, queue_url, shown
 from forwarder.settings import Settings
 
 SAFE = "ABCDEFGHabcdefgh0123456789_-!$'()+,;=~.%"
@@ -27,6 +28,8 @@ SAFE = "ABCDEFGHabcdefgh0123456789_-!$'()+,;=~.%"
         ("unix://user:hunter2@/run/r.sock", "unix://user:***@/run/r.sock"),
         ("unix:///run/valkey.sock", "unix:///run/valkey.sock"),
         ("embedded", "embedded"),
+        ("redis+sentinel://user:hunter2@a:1,b/main/0", "redis+sentinel://user:***@a:1,b/main/0"),
+        ("redis+sentinel://a/main?sentinel_password=hunter2&x=1", "redis+sentinel://a/main?sentinel_password=***&x=1"),
     ],
 )
 def test_a_url_is_shown_without_its_password(url: str, shown_as: str) -> None:

@@ -122,7 +122,7 @@ def test_a_function_that_is_not_on_the_list_is_refused(name: object) -> None:
         pytest.param(["workers.jobs.drain", None, [], ARGUMENTS, 1], id="too long"),
         pytest.param([], id="empty"),
         pytest.param(["workers.jobs.drain", None, [], {}], id="arguments missing"),
-        pytest.param(["workers.jobs.drain", None, ["default", 0, 0], {}], id="an argument too many"),
+        pytest.param(["workers.jobs.drain", None, ["default", 0, 0, 0], {}], id="an argument too many"),
         pytest.param(["workers.jobs.drain", None, [], ARGUMENTS | {"settings": {}}], id="an unknown keyword"),
     ],
 )

@@ -75,3 +75,10 @@ def test_sleep_is_broken_off_when_the_session_ends() -> None:
 
 def test_sleep_returns_when_its_time_is_over() -> None:
     asyncio.run(session().sleep(0))
+
+
+@pytest.mark.parametrize(
+    ("fields", "quiet"), [({}, True), ({"opening": True}, False), ({"in_flight": 1}, False), ({"lingers": True}, False)]
+)
+def test_it_is_quiet_once_it_has_read_and_while_nothing_is_under_way(fields: dict[str, Any], quiet: bool) -> None:  # noqa: FBT001
+    assert session(_busy_at=LONG_AGO, **fields).quiet == quiet

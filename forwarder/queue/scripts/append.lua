@@ -27,6 +27,7 @@ end
 
 local stored = redis.call('GET', KEYS[3])
 if stored then
+  redis.call('SET', KEYS[3], stored, 'EX', ARGV[6]) -- a write, so that a WAIT behind it waits for the entry too
   return {'seen', stored}
 end
 local events = tonumber(ARGV[2])

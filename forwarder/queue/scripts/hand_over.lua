@@ -8,7 +8,7 @@
 -- at (ms), ats ('' for none), source ('' for none), replays, body.
 --
 -- Returns 1 when they are on the queue, 0 when the backlog is at its cap.
-if redis.call('EXISTS', KEYS[3]) == 1 then return 1 end
+if redis.call('SET', KEYS[3], 1, 'XX', 'PX', ARGV[2]) then return 1 end -- a write, for a WAIT behind it
 local events, at = tonumber(ARGV[5]), 7
 if tonumber(redis.call('HGET', KEYS[2], 'pending') or '0') + events > tonumber(ARGV[3]) then return 0 end
 for _ = 1, ARGV[6] do

@@ -1,0 +1,70 @@
+"""The event streams on a Redis Cluster of six nodes, RQ beside it: a primary is killed, and slots move, under load."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from forwarder.errors import InvalidSettings
+from forwarder.settings import load_settings
+from tests.integration.conftest import StartRig
+from tests.support.cluster import Cluster
+from tests.support.load import Load
+from tests.support.rig import Rig
+from tests.support.servers import oldest_binary
+from tests.support.waiting import eventually
+
+PARTITIONS = 3
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    with Cluster(oldest_binary(), tmp_path) as nodes:
+        yield nodes
+
+
+@pytest.fixture
+def rig(start_rig: StartRig, cluster: Cluster) -> Rig:
+    rig = start_rig(
+        FORWARDER_REDIS_URL="embedded",
+        FORWARDER_PARTITIONS=str(PARTITIONS),
+        FORWARDER_DURABILITY="replica",
+        FORWARDER_REDIS_TIMEOUT_S="1",
+        FORWARDER_DRAIN_IDLE_S="0.3",
+    )
+    rig.variables |= {"FORWARDER_REDIS_URL": cluster.url, "FORWARDER_CONTROL_URL": rig.url}
+    rig.connect()
+    return rig
+
+
+def assert_nothing_lost(rig: Rig, load: Load) -> None:
+    assert eventually(lambda: load.acknowledged <= set(rig.sandbox.times_arrived()), 60), rig.log.read_text()[-6000:]
+    assert eventually(lambda: rig.books().entries == 0, 60)
+    rig.assert_books_close()
+
+
+def test_nothing_acknowledged_is_lost_when_a_primary_is_killed_and_a_slot_moves(rig: Rig, cluster: Cluster) -> None:
+    rig.start_worker()
+    rig.start_worker()
+    load = Load(rig)
+    with load.at_work():
+        assert eventually(lambda: rig.sandbox.counts()["distinct_trace_ids"] > 100, 40)
+        key = rig.partitions()[0].events
+        killed = cluster.primary_of(key)
+        killed.kill()
+        assert eventually(lambda: cluster.primary_of(key) is not killed, 30)
+        killed.start()
+        assert eventually(lambda: killed.role() == "slave", 30)
+        before = len(load.acknowledged)
+        assert eventually(lambda: len(load.acknowledged) > before + 100, 40), load.refused
+        cluster.move_slot(key, cluster.another_than(cluster.primary_of(key)))
+        before = len(load.acknowledged)
+        assert eventually(lambda: len(load.acknowledged) > before + 100, 40), load.refused
+    assert_nothing_lost(rig, load)
+
+
+def test_rq_is_not_put_on_a_cluster() -> None:
+    with pytest.raises(InvalidSettings, match="FORWARDER_CONTROL_URL must lead to a server that is no cluster"):
+        load_settings(redis_url="redis+cluster://a,b")
+    with pytest.raises(InvalidSettings, match="must name no database"):
+        load_settings(redis_url="redis+cluster://a,b/3", control_url="redis://c")
