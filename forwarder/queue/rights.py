@@ -12,6 +12,7 @@ from redis.exceptions import NoPermissionError
 
 from forwarder.queue.connection import Client
 from forwarder.queue.keys import GROUP, Keys
+from forwarder.queue.standing import WORKERS
 
 Role = Literal["producer", "ingest", "worker", "operator", "console"]
 ROLES: Final[tuple[Role, ...]] = ("producer", "ingest", "worker", "operator", "console")
@@ -50,7 +51,7 @@ def rights(role: Role, prefix: str) -> list[Right]:
     produce, operate = _produce(keys), [*_look(keys), *_operate(keys)]
     return {
         "producer": produce,
-        "ingest": [*produce, *_look(keys)],
+        "ingest": [*produce, *_look(keys), *_measure(keys)],
         "worker": [*_drain(keys), *_rq()],
         "operator": operate,
         "console": operate,
@@ -97,6 +98,18 @@ def _look(keys: Keys) -> list[Right]:
         Right(("XLEN", keys.dead), why),
         Right(("EXISTS", keys.lease(0)), why),
         Right(("HGETALL", keys.pause), "a pause is shown"),
+    ]
+
+
+def _measure(keys: Keys) -> list[Right]:
+    why = "/metrics is read by one script of these commands"
+    return [
+        Right(("EVAL", "return 1", 2, keys.events, keys.batches), why),
+        Right(("MEMORY", "USAGE", keys.events, "SAMPLES", 1), why),
+        Right(("XPENDING", keys.events, GROUP), why),
+        Right(("HKEYS", keys.batches), why),
+        Right(("GET", keys.flow), "/metrics has the limit of requests at once"),
+        Right(("SMEMBERS", WORKERS), "/metrics has the workers that live", "rq"),
     ]
 
 
