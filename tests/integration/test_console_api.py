@@ -327,7 +327,7 @@ def test_whatever_the_description_allows_is_no_defect(rig: Rig, ingest: Ingest) 
         "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
     ]
     command += ["-H", f"authorization: Bearer {TOKEN}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=rig.folder, timeout=100)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=rig.folder, timeout=400)
     assert done.returncode == 0, done.stdout[-6000:]
     assert not rig.logged("request_failed")
 
@@ -376,7 +376,7 @@ def ran(rig: Rig, token: str, *commands: list[str]) -> list[tuple[int, str, str]
         text=True,
         check=True,
         cwd=rig.folder,
-        timeout=100,
+        timeout=400,
     )
     return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
 

@@ -66,6 +66,6 @@ def test_all_that_the_description_allows_is_answered_as_it_says(start_rig: Start
             "^/api",
         ]
         command += ["-H", f"x-portkey-api-key: {KEY}"] if keys else []
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=rig.folder, timeout=100)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=rig.folder, timeout=400)
         assert done.returncode == 0, done.stdout[-6000:]
     assert not rig.logged("request_failed")
