@@ -18,6 +18,7 @@ from forwarder.queue.connection import AWAY
 from workers.horse import Ended, Horse
 from workers.steady import RETRY_S, SteadyWorker
 from workers.stop import signals_held, stop_on_signals
+from workers.trouble import reason
 
 MARGIN_S: Final = 60.0
 """What a job gets beyond its timeout, by which it ends itself."""
@@ -168,3 +169,11 @@ class WatchingWorker(SteadyWorker):
         except RedisError as error:
             self._log.warning("job_not_booked", job=job.id, error=str(error), next="RQ takes it for abandoned")
             return False
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:  # noqa: ANN401 - as RQ's
+        """As RQ's; when Redis was away for the moment in which the job's end was booked, one line says it."""
+        error = exc_info[1] if len(exc_info) > 1 else None
+        if isinstance(error, RedisError):
+            self._log.warning("job_not_booked", job=job.id, error=reason(error), next="RQ takes it for failed")
+            return
+        super().handle_exception(job, *exc_info)

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 from redis.exceptions import AuthenticationError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from structlog.testing import capture_logs
 
 from forwarder.queue.connection import connect
 from forwarder.settings import load_settings
-from workers.rq_classes import QUEUE_NAME
+from workers.rq_classes import QUEUE_NAME, FeedbackJob
 from workers.stop import SIGNALS, request_stop
 from workers.worker import FeedbackWorker
 
@@ -46,6 +48,15 @@ def test_a_wrong_setting_ends_a_worker_that_has_just_started(
         worker._work_by_rq()
     worker.turns = 1
     assert worker._work_by_rq() is False, "one that has worked waits for the mend"
+
+
+def test_a_job_whose_end_redis_did_not_take_leaves_one_line_and_no_traceback(worker: FeedbackWorker) -> None:
+    error = RedisConnectionError("Connection refused")
+    job = FeedbackJob("drain-1", connection=worker.connection)
+    with capture_logs() as said:
+        worker.handle_exception(job, type(error), error, None)
+    (line,) = said
+    assert (line["event"], line["log_level"], line["error"]) == ("job_not_booked", "warning", "Connection refused")
 
 
 def test_an_orphan_is_asked_to_stop(worker: FeedbackWorker) -> None:
