@@ -83,7 +83,7 @@ def _compressing(suffix: str, raw: BinaryIO) -> Iterator[IO[bytes]]:
             yield cast("IO[bytes]", out)
     elif suffix == ".zst":
         require("zstd")
-        from forwarder.dead.zstd import ZstdFile  # noqa: PLC0415 - an extra
+        from forwarder.zstd import ZstdFile  # noqa: PLC0415 - an extra
 
         with ZstdFile(raw, mode="wb", level=6) as out:
             yield cast("IO[bytes]", out)
@@ -98,7 +98,7 @@ def _inflating(suffix: str, raw: IO[bytes]) -> Iterator[IO[bytes]]:
             yield cast("IO[bytes]", source)
     elif suffix == ".zst":
         require("zstd")
-        from forwarder.dead.zstd import ZstdError, ZstdFile  # noqa: PLC0415 - an extra
+        from forwarder.zstd import ZstdError, ZstdFile  # noqa: PLC0415 - an extra
 
         try:
             with ZstdFile(raw, mode="rb") as source:

@@ -1,17 +1,12 @@
 """A request's body as plain bytes: the right content type, within its bounds, inflated."""
 
-import sys
 import zlib
 from collections.abc import Callable
 from typing import Final
 
 from forwarder.answers import refuse
 from forwarder.ingest.asgi import Headers, Message, Receive
-
-if sys.version_info >= (3, 14):
-    from compression.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
-else:
-    from backports.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
+from forwarder.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
 
 JSON: Final = b"application/json"
 GZIP: Final = 16 + zlib.MAX_WBITS

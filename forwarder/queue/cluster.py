@@ -11,21 +11,17 @@ from typing import Any, Final
 
 import redis
 from redis.client import Pipeline
-from redis.exceptions import AskError, MovedError, RedisError
+from redis.exceptions import AskError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from forwarder.queue.address import Node
 from forwarder.queue.clients import PassingError, QueueClient, worded
 from forwarder.queue.pipelines import Plan
-from forwarder.queue.slots import SlotMap, slot_of
+from forwarder.queue.routes import REDIRECTS, Routes, elsewhere
 
-REDIRECTS: Final = 5
-"""How often a command is sent elsewhere."""
 POLL_S: Final = 0.05
 """Between two looks at streams of several nodes, which no one read can wait for."""
-REFRESH_S: Final = 0.1
-"""Between two questions who has which slots."""
 
 
 class ClusterClient(QueueClient):
@@ -38,13 +34,10 @@ class ClusterClient(QueueClient):
     """
 
     def __init__(self, seeds: tuple[Node, ...], connect: Callable[[Node], redis.Redis], pauses_s: list[float]) -> None:
-        self._seeds = seeds
         self._make = connect
         self._pauses_s = pauses_s
         self._clients: dict[Node, redis.Redis] = {}
-        self._map = SlotMap()
-        self._stale = True
-        self._asked_at = 0.0
+        self.routes = Routes(seeds)
         super().__init__(connection_pool=self.at(seeds[0]).connection_pool)
 
     def at(self, node: Node) -> redis.Redis:
@@ -73,42 +66,31 @@ class ClusterClient(QueueClient):
                     return self._asking(node, words, options)
                 return self.at(node).execute_command(*words, **options)  # type: ignore[no-untyped-call]
             except AskError as error:
-                node, asking = (error.host or node[0], error.port), not isinstance(error, MovedError)
-                self._stale = self._stale or not asking
-            except (RedisConnectionError, RedisTimeoutError):
-                self._stale = True
+                self.routes.note(error)
+                node, asking = elsewhere(node, error)
+            except (RedisConnectionError, RedisTimeoutError) as error:
+                self.routes.note(error)
                 raise
         raise PassingError("the cluster moves its slots about")
 
     def node(self, words: tuple[Any, ...]) -> Node:
         """Where a command goes."""
-        slot = slot_of(words)
-        if self._stale:
-            self.refresh()
-        found = next(iter(self._map.nodes), None) if slot is None else self._map.node(slot)
-        if found is None:
-            self._stale = True
-            raise PassingError(f"no node of the cluster has the slot {slot}")
-        return found
+        self.refresh()
+        return self.routes.node(words)
 
     def refresh(self) -> None:
-        """Ask a node, whichever answers, who has which slots; not more often than is good for it."""
-        if time.monotonic() - self._asked_at < REFRESH_S and self._map.nodes:
+        """Ask a node, whichever answers, who has which slots, when that is due."""
+        if not self.routes.due:
             return
         problem: RedisError = RedisConnectionError("no node of the cluster answers")
-        for node in dict.fromkeys([*self._map.nodes, *self._seeds]):
+        for node in self.routes.candidates:
             try:
-                self._map.learn(self.at(node).execute_command("CLUSTER", "SLOTS"), node)  # type: ignore[no-untyped-call]
+                self.routes.learn(self.at(node).execute_command("CLUSTER", "SLOTS"), node)  # type: ignore[no-untyped-call]
             except RedisError as error:
                 problem = error
             else:
-                self._stale, self._asked_at = False, time.monotonic()
                 return
         raise problem
-
-    def note(self, error: Exception) -> None:
-        """Something went wrong at a node of a pipeline."""
-        self._stale = self._stale or not isinstance(error, AskError) or isinstance(error, MovedError)
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> "ClusterPipeline":  # noqa: ARG002, FBT001, FBT002 - as redis-py's
         """Commands that go out together, to each node its own."""
@@ -161,10 +143,10 @@ class ClusterPipeline(Pipeline):
                         pipeline.execute_command(*words, **options)  # type: ignore[no-untyped-call]
                     plan.learn(node, pipeline.execute(raise_on_error=False))
             except (RedisConnectionError, RedisTimeoutError) as error:
-                self._client.note(error)
+                self._client.routes.note(error)
                 raise
         for at, redirection, words, options in plan.redirected():
-            self._client.note(redirection)
+            self._client.routes.note(redirection)
             try:
                 plan.replies[at] = self._client.once(words, options)
             except RedisError as failure:

@@ -12,11 +12,9 @@ from forwarder.queue.connection import Client
 from forwarder.queue.flow import Flow
 from forwarder.queue.keys import Keys
 from forwarder.queue.lease import PROMISED
+from forwarder.queue.rq_keys import JOB, WORKER, WORKERS
 
-_WORKERS: Final = "rq:workers"
-_WORKER: Final = b"rq:worker:"
-_EXECUTIONS: Final = "rq:worker:{}:executions"
-_JOB: Final = "rq:job:"
+_EXECUTIONS: Final = f"{WORKER}{{}}:executions"
 
 
 class WorkerSeen(Struct, frozen=True):
@@ -71,8 +69,8 @@ def workers(client: Client) -> list[WorkerSeen]:
     Args:
         client: of the server where RQ lives.
     """
-    names: Any = client.smembers(_WORKERS)
-    found = [_worker(client, name) for name in names if name.startswith(_WORKER)]
+    names: Any = client.smembers(WORKERS)
+    found = [_worker(client, name) for name in names if name.startswith(WORKER.encode())]
     return sorted((one for one in found if one), key=lambda one: (one.host, one.pid))
 
 
@@ -94,7 +92,7 @@ def _worker(client: Client, key: bytes) -> WorkerSeen | None:
         digits = text(name)
         return int(digits) if digits.isascii() and digits.isdigit() else 0
 
-    name = key.removeprefix(_WORKER).decode("utf-8", "replace")
+    name = key.decode("utf-8", "replace").removeprefix(WORKER)
     return WorkerSeen(
         *(name, text("hostname"), number("pid"), text("state") or "unknown", _jobs(client, name)),
         *(text("birth"), text("last_heartbeat"), number("successful_job_count"), number("failed_job_count")),
@@ -108,7 +106,7 @@ def _jobs(client: Client, worker: str) -> str:
 
 
 def _described(client: Client, job_id: str) -> str:
-    described: Any = client.hget(_JOB + job_id, "description")
+    described: Any = client.hget(JOB + job_id, "description")
     return described.decode("utf-8", "replace")[:200] if described else job_id[:200]
 
 

@@ -10,6 +10,7 @@ from forwarder.queue.connection import Client
 
 VERSION_FIELD: Final = "forwarder_version"
 """Of a worker's hash: our release, beside what RQ writes there."""
+WORKER: Final = "rq:worker:"
 WORKERS: Final = "rq:workers"
 QUEUE: Final = "rq:queue:feedback"
 JOB: Final = "rq:job:"
@@ -68,11 +69,9 @@ def _worker(key: str, fields: dict[bytes, bytes], now_s: float) -> Worker:
     def text(name: str) -> str:
         return fields.get(name.encode(), b"").decode("utf-8", "replace")
 
-    seen_s = _seconds(text("last_heartbeat"))
+    seen_s = seconds(text("last_heartbeat"))
     silent_s = None if seen_s is None else max(0.0, now_s - seen_s)
-    return Worker(
-        key.removeprefix("rq:worker:"), text("hostname"), text("pid"), text("state"), text(VERSION_FIELD), silent_s
-    )
+    return Worker(key.removeprefix(WORKER), text("hostname"), text("pid"), text("state"), text(VERSION_FIELD), silent_s)
 
 
 def lost_jobs(control: Client, *, older_than_s: float) -> list[LostJob]:
@@ -91,7 +90,7 @@ def lost_jobs(control: Client, *, older_than_s: float) -> list[LostJob]:
         if not control.exists(JOB + one)
     ]
     for one, fields in _jobs(control):
-        since_s = _seconds(fields.get(b"enqueued_at", b"").decode("utf-8", "replace"))
+        since_s = seconds(fields.get(b"enqueued_at", b"").decode("utf-8", "replace"))
         if since_s is not None and time.time() - since_s < older_than_s:
             continue
         status, holder = fields.get(b"status"), fields.get(b"worker_name", b"").decode("utf-8", "replace")
@@ -120,7 +119,7 @@ def _ids(reply: Any) -> set[str]:  # noqa: ANN401 - redis-py types a reply as al
     return {one.decode("utf-8", "replace") for one in reply}
 
 
-def _seconds(moment: str) -> float | None:
+def seconds(moment: str) -> float | None:
     """A time as RQ writes it, in seconds since 1970; None when it is none."""
     try:
         return datetime.fromisoformat(moment).timestamp()

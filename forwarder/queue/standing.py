@@ -5,7 +5,6 @@ Everything is read with commands whose cost does not grow with the backlog.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
 
 from redis.exceptions import NoPermissionError, ResponseError
@@ -15,6 +14,7 @@ from forwarder.queue.flow import Flow, decode
 from forwarder.queue.keys import GROUP, Keys
 from forwarder.queue.ledger import Snapshot, snapshot, total
 from forwarder.queue.pause import Pause, read_pause
+from forwarder.queue.rq_keys import seconds
 from forwarder.queue.scripts import Step, run_async
 
 WORKERS: Final = "rq:workers:feedback"
@@ -86,12 +86,4 @@ async def count_workers(control: AsyncClient, now_s: float) -> int | None:
             beats: list[bytes | None] = await pipeline.execute()
     except (NoPermissionError, ResponseError):
         return None
-    return sum(now_s - _seconds(beat) < SILENT_AFTER_S for beat in beats)
-
-
-def _seconds(beat: bytes | None) -> float:
-    """When it was, in s since 1970; the beginning, when that is no time as RQ writes it."""
-    try:
-        return datetime.fromisoformat((beat or b"").decode()).timestamp()
-    except ValueError:
-        return 0.0
+    return sum(now_s - (seconds((beat or b"").decode("utf-8", "replace")) or 0.0) < SILENT_AFTER_S for beat in beats)

@@ -1,0 +1,10 @@
+"""zstd as the standard library has it from Python 3.14 on, and its backport before."""
+
+import sys
+
+if sys.version_info >= (3, 14):
+    from compression.zstd import DecompressionParameter, ZstdDecompressor, ZstdError, ZstdFile
+else:
+    from backports.zstd import DecompressionParameter, ZstdDecompressor, ZstdError, ZstdFile
+
+__all__ = ["DecompressionParameter", "ZstdDecompressor", "ZstdError", "ZstdFile"]
