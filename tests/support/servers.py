@@ -5,7 +5,6 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -108,10 +107,6 @@ class Server:
         """It takes connections, and does nothing."""
         self._process.send_signal(signal.SIGSTOP)
 
-    def thaw(self) -> None:
-        """It goes on."""
-        self._process.send_signal(signal.SIGCONT)
-
     def stop(self) -> None:
         """End it; it need not save anything."""
         self.client.close()
@@ -135,6 +130,3 @@ class Server:
             return bool(self.client.ping())
         except RedisError:
             return False
-
-
-StartServer = Callable[..., Server]

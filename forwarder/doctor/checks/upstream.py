@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from forwarder.doctor.facts import Facts
 from forwarder.doctor.finding import Finding, fault, ok, warning
 from forwarder.doctor.upstream import UpstreamFacts
-from forwarder.key_settings import is_loopback
+from forwarder.listening import is_loopback
 from forwarder.settings import DEFAULT_DESTINATION
 
 CERTIFICATE_MIN_DAYS: Final = 14
