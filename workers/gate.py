@@ -15,7 +15,7 @@ from forwarder.queue.connection import AWAY, AsyncClient
 from forwarder.queue.keys import Keys
 from forwarder.queue.rate import book
 from forwarder.queue.scripts import run_async
-from forwarder.settings import Upstream
+from forwarder.upstream_settings import Upstream
 from workers.backoff import retry_after_s
 from workers.batch import Capacity, Piece
 from workers.breaker import Pauses
