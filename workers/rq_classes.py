@@ -59,7 +59,7 @@ class FeedbackJob(Job):
         return cast("Callable[..., Any]", getattr(jobs, self.func_name.rpartition(".")[2]))
 
     def _deserialize_data(self) -> None:
-        super()._deserialize_data()  # type: ignore[no-untyped-call]
+        super()._deserialize_data()  # type: ignore[no-untyped-call] # RQ's
         bound_call = self._instance is not None
         if bound_call or not isinstance(self._args, list | tuple) or not isinstance(self._kwargs, dict):
             raise DeserializationError("a job of this project is a plain function call")
@@ -93,7 +93,7 @@ class FeedbackJob(Job):
             NoSuchJobError: there is none, or what is there is none.
         """
         try:
-            super().refresh()  # type: ignore[no-untyped-call]
+            super().refresh()  # type: ignore[no-untyped-call] # RQ's
         except ResponseError as error:
             if not str(error).startswith("WRONGTYPE"):
                 raise

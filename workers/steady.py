@@ -149,7 +149,7 @@ class SteadyWorker(Worker):
         """As RQ's; what it cannot clean up does not keep the worker from working."""
         with self._trouble_ends_the_round():
             try:
-                super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+                super().run_maintenance_tasks()  # type: ignore[no-untyped-call] # RQ's
             except (*AWAY, OutOfMemoryError, StopRequested):
                 raise
             except Exception as error:  # an id that is not UTF-8, a key that holds something else than RQ wants there
@@ -181,7 +181,7 @@ class SteadyWorker(Worker):
         if self._registered:
             self.connection.delete(self.key)
         self._registered = True  # from now on, for the answer may be lost
-        super().register_birth()  # type: ignore[no-untyped-call]
+        super().register_birth()  # type: ignore[no-untyped-call] # RQ's
         self.connection.hset(self.key, VERSION_FIELD, own_version())
 
     def _set_ip_address(self, connection: Client) -> None:
@@ -194,7 +194,7 @@ class SteadyWorker(Worker):
     def teardown(self) -> None:
         """At the end of a round: listen for commands no more. What RQ knows of us stays until the worker stops."""
         if self.scheduler:
-            self.stop_scheduler()  # type: ignore[no-untyped-call]
+            self.stop_scheduler()  # type: ignore[no-untyped-call] # RQ's
         listener: Any = self.pubsub_thread
         pubsub: Any = self.pubsub
         self.pubsub_thread = None
@@ -208,7 +208,7 @@ class SteadyWorker(Worker):
         if self._registered and not self._signals.broken_off:
             self._signals.break_off_soon()
             with suppress(RedisError):
-                self.register_death()  # type: ignore[no-untyped-call]
+                self.register_death()  # type: ignore[no-untyped-call] # RQ's
 
     def _pubsub_exception_handler(self, exc: Exception, pubsub: Any, pubsub_thread: Any) -> None:  # noqa: ANN401
         """In the thread that listens for commands. RQ's goes on too, but says so every two seconds."""

@@ -64,7 +64,7 @@ class ClusterClient(QueueClient):
             try:
                 if asking:
                     return self._asking(node, words, options)
-                return self.at(node).execute_command(*words, **options)  # type: ignore[no-untyped-call]
+                return self.at(node).execute_command(*words, **options)
             except AskError as error:
                 self.routes.note(error)
                 node, asking = elsewhere(node, error)
@@ -85,7 +85,7 @@ class ClusterClient(QueueClient):
         problem: RedisError = RedisConnectionError("no node of the cluster answers")
         for node in self.routes.candidates:
             try:
-                self.routes.learn(self.at(node).execute_command("CLUSTER", "SLOTS"), node)  # type: ignore[no-untyped-call]
+                self.routes.learn(self.at(node).execute_command("CLUSTER", "SLOTS"), node)
             except RedisError as error:
                 problem = error
             else:
@@ -117,8 +117,8 @@ class ClusterClient(QueueClient):
 
     def _asking(self, node: Node, words: tuple[Any, ...], options: Mapping[str, Any]) -> Any:  # noqa: ANN401
         with self.at(node).pipeline(transaction=False) as pipeline:
-            pipeline.execute_command("ASKING")  # type: ignore[no-untyped-call]
-            pipeline.execute_command(*words, **options)  # type: ignore[no-untyped-call]
+            pipeline.execute_command("ASKING")
+            pipeline.execute_command(*words, **options)
             reply = pipeline.execute(raise_on_error=False)[1]
         if isinstance(reply, Exception):
             raise worded(reply)
@@ -140,7 +140,7 @@ class ClusterPipeline(Pipeline):
             try:
                 with self._client.at(node).pipeline(transaction=False) as pipeline:
                     for words, options in commands:
-                        pipeline.execute_command(*words, **options)  # type: ignore[no-untyped-call]
+                        pipeline.execute_command(*words, **options)
                     plan.learn(node, pipeline.execute(raise_on_error=False))
             except (RedisConnectionError, RedisTimeoutError) as error:
                 self._client.routes.note(error)

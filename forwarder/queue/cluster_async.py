@@ -45,7 +45,7 @@ class AsyncClusterClient(AsyncQueueClient):
             try:
                 if asking:
                     return await self._asking(node, words, options)
-                return await self.at(node).execute_command(*words, **options)  # type: ignore[no-untyped-call]
+                return await self.at(node).execute_command(*words, **options)
             except AskError as error:
                 self.routes.note(error)
                 node, asking = elsewhere(node, error)
@@ -61,7 +61,7 @@ class AsyncClusterClient(AsyncQueueClient):
         problem: RedisError = RedisConnectionError("no node of the cluster answers")
         for node in self.routes.candidates:
             try:
-                self.routes.learn(await self.at(node).execute_command("CLUSTER", "SLOTS"), node)  # type: ignore[no-untyped-call]
+                self.routes.learn(await self.at(node).execute_command("CLUSTER", "SLOTS"), node)
             except RedisError as error:
                 problem = error
             else:
@@ -98,7 +98,7 @@ class AsyncClusterPipeline(Pipeline):
         """Send them, a pipeline per node; what is a redirection is followed, one by one."""
         await self._client.refresh()
         plan = Plan([(words, options) for words, options in self.command_stack], self._client.routes.node)
-        await self.reset()  # type: ignore[no-untyped-call]
+        await self.reset()  # type: ignore[no-untyped-call] # redis-py's
         for node, commands in plan.by_node():
             try:
                 async with self._client.at(node).pipeline(transaction=False) as pipeline:

@@ -116,7 +116,7 @@ class Server:
     def role(self) -> str:
         """`master`, `slave` or `sentinel`; empty while it does not answer."""
         try:
-            return str(self.client.execute_command("ROLE")[0].decode())  # type: ignore[no-untyped-call]
+            return str(self.client.execute_command("ROLE")[0].decode())
         except RedisError:
             return ""
 
