@@ -128,7 +128,7 @@ class FeedbackQueue(Queue):
     patience_s: float | None = None
     """How long the next dequeue may block; None: as long as RQ says. Set by a worker that waits on the streams."""
 
-    def __init__(self, name: str = QUEUE_NAME, connection: Redis | None = None, **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(self, name: str = QUEUE_NAME, connection: Redis | None = None, **kwargs: Any) -> None:  # noqa: ANN401 - as RQ's
         kwargs["job_class"] = FeedbackJob
         kwargs["serializer"] = JSONSerializer
         super().__init__(name, connection, **kwargs)
@@ -150,7 +150,7 @@ class FeedbackQueue(Queue):
         queue_key: str,
         job_id: str,
         *args: Any,  # noqa: ANN401 - as RQ's
-        **kwargs: Any,  # noqa: ANN401
+        **kwargs: Any,  # noqa: ANN401 - as RQ's
     ) -> tuple[Job, Queue] | None:
         found = super()._fetch_dequeued_job(connection, queue_key, job_id, *args, **kwargs)
         if not found:  # or maintenance would meet it, and refuse it, once more

@@ -49,7 +49,7 @@ class SteadyWorker(Worker):
         self._started = False
         self._registered = False
 
-    def work(self, *args: Any, **kwargs: Any) -> bool:  # noqa: ANN401
+    def work(self, *args: Any, **kwargs: Any) -> bool:  # noqa: ANN401 - as RQ's
         """Work until asked to stop, or until RQ has a reason of its own; True when the last round ran a job."""
         self._install_signal_handlers()
         self.finished = worked = False
@@ -63,7 +63,7 @@ class SteadyWorker(Worker):
             self._signals.end()
         return worked
 
-    def _round(self, *args: Any, **kwargs: Any) -> bool:  # noqa: ANN401
+    def _round(self, *args: Any, **kwargs: Any) -> bool:  # noqa: ANN401 - as RQ's
         """RQ's loop, until it ends; when it could do nothing at all, something else is tried, or time passes."""
         self._stop_if_asked()
         turns, worked = self.turns, self._work_by_rq(*args, **kwargs)
@@ -75,7 +75,7 @@ class SteadyWorker(Worker):
             self._work_without_rq()
         return worked
 
-    def _work_by_rq(self, *args: Any, **kwargs: Any) -> bool:  # noqa: ANN401
+    def _work_by_rq(self, *args: Any, **kwargs: Any) -> bool:  # noqa: ANN401 - as RQ's
         self.executions.clear()  # of a job that could not be begun
         try:
             if not self._started:
@@ -210,7 +210,7 @@ class SteadyWorker(Worker):
             with suppress(RedisError):
                 self.register_death()  # type: ignore[no-untyped-call] # RQ's
 
-    def _pubsub_exception_handler(self, exc: Exception, pubsub: Any, pubsub_thread: Any) -> None:  # noqa: ANN401
+    def _pubsub_exception_handler(self, exc: Exception, pubsub: Any, pubsub_thread: Any) -> None:  # noqa: ANN401 - as RQ's
         """In the thread that listens for commands. RQ's goes on too, but says so every two seconds."""
         ours: Any = self.pubsub_thread
         if pubsub_thread is not ours:

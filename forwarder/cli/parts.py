@@ -69,7 +69,7 @@ def sandbox() -> None:
     """
     require("sandbox")
     from forwarder.sandbox.server import serve  # noqa: PLC0415 - an extra
-    from forwarder.sandbox.state import Options  # noqa: PLC0415
+    from forwarder.sandbox.state import Options  # noqa: PLC0415 - as above
 
     settings = settings_in_force()
     configure_logging(settings, part="sandbox")

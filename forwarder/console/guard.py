@@ -51,7 +51,7 @@ def guarded(
         return with_cookie(access, request, response, person.token) if is_new else response
 
     route = Route(path, answer, methods=list(methods))
-    route.needs = role or ("viewer" if set(methods) <= SAFE else "operator")  # type: ignore[attr-defined]
+    route.needs = role or ("viewer" if set(methods) <= SAFE else "operator")  # type: ignore[attr-defined] # the guard reads it
     return route
 
 

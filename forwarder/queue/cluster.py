@@ -96,7 +96,7 @@ class ClusterClient(QueueClient):
         """Commands that go out together, to each node its own."""
         return ClusterPipeline(self)
 
-    def xread(self, streams: Any, count: int | None = None, block: int | None = None) -> Any:  # type: ignore[override]  # noqa: ANN401
+    def xread(self, streams: Any, count: int | None = None, block: int | None = None) -> Any:  # type: ignore[override]  # noqa: ANN401 - any reply
         """As redis-py's; streams of several nodes are looked at in turn."""
         if len(streams) == 1:
             return super().xread(streams, count, block)
@@ -115,7 +115,7 @@ class ClusterClient(QueueClient):
         for client in self._clients.values():
             client.close()
 
-    def _asking(self, node: Node, words: tuple[Any, ...], options: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    def _asking(self, node: Node, words: tuple[Any, ...], options: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any reply
         with self.at(node).pipeline(transaction=False) as pipeline:
             pipeline.execute_command("ASKING")
             pipeline.execute_command(*words, **options)
@@ -130,7 +130,7 @@ class ClusterPipeline(Pipeline):
 
     def __init__(self, client: ClusterClient) -> None:
         self._client = client
-        super().__init__(client.connection_pool, client.response_callbacks, False, None)  # noqa: FBT003
+        super().__init__(client.connection_pool, client.response_callbacks, False, None)  # noqa: FBT003 - as redis-py has it
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:  # noqa: FBT001, FBT002 - as redis-py's
         """Send them, a pipeline per node; what is a redirection is followed, one by one."""

@@ -77,7 +77,7 @@ class AsyncClusterClient(AsyncQueueClient):
         for client in self._clients.values():
             await client.aclose(close_connection_pool=True)
 
-    async def _asking(self, node: Node, words: tuple[Any, ...], options: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    async def _asking(self, node: Node, words: tuple[Any, ...], options: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any reply
         async with self.at(node).pipeline(transaction=False) as pipeline:
             pipeline.execute_command("ASKING")
             pipeline.execute_command(*words, **options)
@@ -92,7 +92,7 @@ class AsyncClusterPipeline(Pipeline):
 
     def __init__(self, client: AsyncClusterClient) -> None:
         self._client = client
-        super().__init__(client.connection_pool, client.response_callbacks, False, None)  # noqa: FBT003
+        super().__init__(client.connection_pool, client.response_callbacks, False, None)  # noqa: FBT003 - as redis-py has it
 
     async def execute(self, raise_on_error: bool = True) -> list[Any]:  # noqa: FBT001, FBT002 - as redis-py's
         """Send them, a pipeline per node; what is a redirection is followed, one by one."""

@@ -130,9 +130,9 @@ def _cluster(settings: Settings, url: str, retries: int) -> Client:
 
 
 def _cluster_async(settings: Settings, url: str) -> AsyncClient:
-    from redis.asyncio.retry import Retry as AsyncRetry  # noqa: PLC0415
+    from redis.asyncio.retry import Retry as AsyncRetry  # noqa: PLC0415 - as above
 
-    from forwarder.queue.cluster_async import AsyncClusterClient  # noqa: PLC0415
+    from forwarder.queue.cluster_async import AsyncClusterClient  # noqa: PLC0415 - as above
 
     address, common = cluster_address(url), {"retry": AsyncRetry(NoBackoff(), 0), **_common(settings)}
 

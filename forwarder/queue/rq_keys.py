@@ -74,7 +74,7 @@ def read_workers(control: Client) -> list[Worker]:
     """
     keys: Any = control.smembers(WORKERS)
     names = sorted(key for key in keys if key.startswith(WORKER.encode()))
-    hashes: list[dict[bytes, bytes]] = [control.hgetall(name) for name in names]  # type: ignore[misc]
+    hashes: list[dict[bytes, bytes]] = [control.hgetall(name) for name in names]  # type: ignore[misc] # an answer, no promise of one
     now_s = time.time()
     return [_worker(text(name), fields, now_s) for name, fields in zip(names, hashes, strict=True) if fields]
 

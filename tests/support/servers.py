@@ -123,7 +123,7 @@ class Server:
     def _connect(self) -> redis.Redis:
         options = {"ssl": True, **self._tls} if self._tls else {}
         retry = Retry(NoBackoff(), 0)
-        return redis.Redis("127.0.0.1", self.port, retry=retry, socket_timeout=5, **options)  # type: ignore[arg-type]
+        return redis.Redis("127.0.0.1", self.port, retry=retry, socket_timeout=5, **options)  # type: ignore[arg-type] # redis-py's many options
 
     def _answers(self) -> bool:
         try:
