@@ -12,16 +12,16 @@ from pathlib import Path
 from redis.exceptions import RedisError
 
 from tests.chaos.checks import failures
-from tests.chaos.evidence import Evidence, gather
+from tests.chaos.evidence import Evidence, gather, leases_left
 from tests.chaos.faults.kind import Kind
 from tests.chaos.fleet import Fleet
 from tests.chaos.history import History, Struck
 from tests.chaos.logs import ending
 from tests.chaos.plan import PATIENCE_S, Planned, plan
 from tests.chaos.producers import Producers
+from tests.chaos.queues import queue_and_upstream
 from tests.chaos.upstream import Upstream
 from tests.chaos.world import World
-from tests.support.rig import DurableRig
 from tests.support.waiting import eventually
 
 SETTINGS = {
@@ -80,6 +80,7 @@ def chaos(
     *,
     kinds: Sequence[Kind],
     every_s: float,
+    on_cluster: bool = False,
     watch: Watch = lambda _world, _history: None,
 ) -> Run:
     """Let things go wrong for a while, and look whether anything was lost.
@@ -90,11 +91,12 @@ def chaos(
         folder: for all files; a short path, and empty.
         kinds: of faults.
         every_s: seconds from one fault to the next, on average.
+        on_cluster: whether the queue is on a cluster, and every acknowledged event with a replica.
         watch: called many times a second.
     """
     dice = random.Random(seed)  # noqa: S311 - repeatable on purpose
     planned = itertools.takewhile(lambda one: one.at_s < seconds, plan(dice, kinds, every_s))
-    with everything_running(folder, seed) as world:
+    with everything_running(folder, seed, on_cluster=on_cluster) as world:
         history = History()
         try:
             inject(world, planned, history, watch)
@@ -109,10 +111,11 @@ def chaos(
 
 
 @contextmanager
-def everything_running(folder: Path, seed: int) -> Iterator[World]:
+def everything_running(folder: Path, seed: int, *, on_cluster: bool = False) -> Iterator[World]:
     """The queue, the sandbox, the workers and a producer; events flow."""
-    with DurableRig(folder, **SETTINGS) as rig:
-        world = World(rig, Fleet(rig, WORKERS), Producers(rig, seed, RATE), Upstream(rig.sandbox, seed))
+    with queue_and_upstream(folder, SETTINGS, on_cluster=on_cluster) as (rig, cluster):
+        size = max(WORKERS, rig.settings.partitions_of("default"))
+        world = World(rig, Fleet(rig, size), Producers(rig, seed, RATE), Upstream(rig.sandbox, seed), cluster)
         world.fleet.start()
         world.producers.start()
         try:
@@ -159,8 +162,7 @@ def settle(world: World) -> float:
         world.broken.append(f"no workers run {WHOLE_WITHIN_S:g} s after all was well")
     if code := world.fleet.stop():
         world.broken.append(f"the supervisor ended with exit {code} after SIGTERM")
-    leases = world.rig.keys.leases
-    eventually(lambda: not world.rig.redis.exists(*leases), world.rig.settings.lease_ttl_s + 1)
+    eventually(lambda: not leases_left(world.rig), world.rig.settings.lease_ttl_s + 1)
     return settled_s
 
 
