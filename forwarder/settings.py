@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from forwarder.allowed import allowed
 from forwarder.console_settings import ConsoleSettings, ConsoleToken, ConsoleUser
-from forwarder.errors import ForwarderError, InvalidSettings
-from forwarder.extras import require
+from forwarder.errors import InvalidSettings
+from forwarder.extras import zstd_is_there
 from forwarder.feedback import Limits
 from forwarder.ingest_settings import IngestKey, IngestSettings
 from forwarder.key_settings import KEY_SETTINGS, SCOPE, KeySettings
@@ -33,6 +33,8 @@ from forwarder.sealing_settings import SealingSettings
 PREFIX = "FORWARDER_"
 DEFAULT_DESTINATION = "default"
 
+ContentEncoding = Literal["none", "gzip", "zstd"]
+ZSTD: Final = AfterValidator(zstd_is_there)
 DestinationName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
 
@@ -42,6 +44,9 @@ class Upstream(KeySettings):
     batch_max_events: int = Field(500, ge=1, le=10_000, description="most events in one request")
     batch_max_bytes: int = Field(1_048_576, ge=1_024, le=104_857_600, description="most bytes in one request body")
     batch_linger_ms: int = Field(50, ge=0, le=60_000, description="longest wait for a batch to fill")
+    content_encoding: Annotated[ContentEncoding, ZSTD] = Field(
+        "none", description="of request bodies, for an upstream known to take it; zstd needs the extra zstd"
+    )
     concurrency_max: int = Field(128, ge=1, le=1_000, description="most requests at once, over the whole fleet")
     concurrency: int | None = Field(None, ge=1, le=1_000, description="requests at once, fixed; adaptive when not set")
     rate_requests_per_s: float | None = Field(None, gt=0, le=1e6, description="most requests, over the whole fleet")
@@ -90,7 +95,9 @@ class Settings(
     key_prefix: str = Field("feedback:", pattern=r"^[A-Za-z0-9_.:-]*$", description="of every Redis key")
     backlog_max_events: int = Field(10_000_000, ge=1, description="waiting events at which appends are refused")
     memory_max_percent: int = Field(90, ge=1, le=100, description="of Redis's maxmemory at which appends are refused")
-    queue_compression: Compression = Field("none", description="of bodies on the queue; zstd needs the extra zstd")
+    queue_compression: Annotated[Compression, ZSTD] = Field(
+        "none", description="of bodies on the queue; zstd needs the extra zstd"
+    )
     dedupe_ttl_s: int = Field(3_600, ge=1, le=2_592_000, description="how long an append can be retried safely")
     trace_id_max_length: int = Field(512, ge=1, le=65_536, description="characters of a trace id")
     event_max_bytes: int = Field(262_144, ge=128, le=10_485_760, description="of one event's JSON")
@@ -135,16 +142,6 @@ class Settings(
         if url is not None and (parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment):
             raise ValueError("must be an http:// or https:// URL")
         return url
-
-    @field_validator("queue_compression")
-    @classmethod
-    def _can_compress(cls, compression: Compression) -> Compression:
-        if compression == "zstd":
-            try:
-                require("zstd")
-            except ForwarderError as error:
-                raise ValueError(str(error)) from None
-        return compression
 
     @model_validator(mode="after")
     def _destinations_are_right(self) -> Self:

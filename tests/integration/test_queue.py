@@ -11,6 +11,7 @@ from forwarder.feedback import Members
 from forwarder.queue import dead_letters, lease, settlement, stream
 from forwarder.queue.accepted import accepted
 from forwarder.queue.caps import Caps
+from forwarder.queue.columns import Columns, read_columns
 from forwarder.queue.connection import connect
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.keys import GROUP, Keys
@@ -152,6 +153,32 @@ def test_an_entry_is_settled_and_counted_once_whoever_settles_first(client: Redi
     assert late == Settled(entries=1, lost_events=2)
     taken = books(client)
     assert (taken["delivered"], taken["dead_lettered"], taken["ambiguous"]) == (6, 1, 2)
+
+
+def test_entries_with_the_same_fields_are_read_by_columns(client: Redis) -> None:
+    for number in range(3):
+        client.xadd(KEYS.events, {"body": b"%d" % number, "source": b"s%d" % number}, id=f"{number + 1}-0")
+    read = run(client, read_columns(KEYS, "me", 2))
+    assert isinstance(read, Columns)
+    assert (read.names, read.ids) == ((b"body", b"source"), [b"1-0", b"2-0"])
+    assert read.values == [[b"0", b"1"], [b"s0", b"s1"]]
+    assert client.xpending(KEYS.events, GROUP)["pending"] == 2
+    assert run(client, read_columns(KEYS, "me", 2)) == Columns((b"body", b"source"), [b"3-0"], [[b"2"], [b"s2"]])
+    assert run(client, read_columns(KEYS, "me", 2)) == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"body": "x", "at": "1"}, {"at": "1"}, {"body": "x", "source": "s", "v": "2"}, {f"f{n}": "x" for n in range(20)}],
+)
+def test_entries_with_other_fields_are_read_one_by_one(client: Redis, other: dict[str, str]) -> None:
+    made = [other, {"body": "a", "source": "b"}, other]
+    ids = [client.xadd(KEYS.events, fields) for fields in made]
+    read = run(client, read_columns(KEYS, "me", 9))
+    assert isinstance(read, list)
+    entries = [stream.entry_of(raw) for raw in read]
+    assert [entry.id for entry in entries] == ids
+    assert [{name.decode(): value.decode() for name, value in entry.fields.items()} for entry in entries] == made
 
 
 def test_a_settle_whose_reply_was_lost_can_be_repeated_and_counts_once(client: Redis) -> None:

@@ -112,7 +112,7 @@ def test_batches_that_end_together_are_one_step_with_their_tallies_added_up() ->
     ids = b",".join([*first.batch.entry_ids, *second.batch.entry_ids])
     records = f"{TOKEN}/{first.batch.id},{TOKEN}/{second.batch.id}"
     args = list(step.args)
-    assert args[:12] == ["forwarder", 2, "0,0", "1,2", 4, 0, 0, records, 0, "", ids, "requests"]
+    assert args[:12] == ["forwarder", 2, "0", "1,2", 4, 0, 0, records, 0, "", ids, "requests"]
     assert args[12:] == [3, "retries", 1]
 
 

@@ -10,7 +10,8 @@
 -- KEYS[1] events stream   KEYS[2] ledger hash   KEYS[3] dead stream   KEYS[4] batches hash
 -- KEYS[5..] hashes of the replays that some of the entries are of
 -- ARGV[1] group           ARGV[2] n, the number of entries
--- ARGV[3] events counted at the append, per entry, comma-separated; ARGV[4] events there really are, likewise
+-- ARGV[3] events counted at the append, per entry, comma-separated, or one number for all; ARGV[4] events there really
+-- are, likewise
 -- ARGV[5] length of the tally   ARGV[6] number of dead letters   ARGV[7] number of pieces to put back
 -- ARGV[8] fields of the batches' records, comma-separated              ARGV[9] '1' when a reply may have been lost
 -- ARGV[10] per entry the place of its replay's hash in KEYS, 0 for none, comma-separated; '' when no entry is of a replay
@@ -23,9 +24,10 @@
 local LETTER = {'body', 'reason', 'status', 'error', 'attempts', 'at', 'source', 'batch', 'entry', 'replays'}
 local SLICE = 1000 -- ids per call: Lua's unpack has room for some 8000
 
-local function numbers(csv)
+local function numbers(csv, length)
   local list = {}
   for number in string.gmatch(csv, '%d+') do list[#list + 1] = tonumber(number) end
+  for i = #list + 1, length do list[i] = list[1] end
   return list
 end
 
@@ -36,7 +38,7 @@ local function words(csv)
 end
 
 local group, n = ARGV[1], tonumber(ARGV[2])
-local claimed, actual = numbers(ARGV[3]), numbers(ARGV[4])
+local claimed, actual = numbers(ARGV[3], n), numbers(ARGV[4], n)
 local tally_length, letters, pieces = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local at = 11
 local ids, records = words(ARGV[11]), words(ARGV[8])
@@ -80,7 +82,7 @@ for i = at + 1, at + tally_length, 2 do
 end
 at = at + tally_length
 
-local place = ARGV[10] == '' and {} or numbers(ARGV[10])
+local place = ARGV[10] == '' and {} or numbers(ARGV[10], n)
 local died, waits = {}, {} -- events of replays without the outcome `delivered`, by index of their entry
 
 local buried = 0
