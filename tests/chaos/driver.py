@@ -17,7 +17,7 @@ from tests.chaos.faults.kind import Kind
 from tests.chaos.fleet import Fleet
 from tests.chaos.history import History, Struck
 from tests.chaos.logs import ending
-from tests.chaos.plan import PATIENCE_S, Planned, plan
+from tests.chaos.plan import Planned, plan
 from tests.chaos.producers import Producers
 from tests.chaos.queues import queue_and_upstream
 from tests.chaos.upstream import Upstream
@@ -131,6 +131,7 @@ def inject(world: World, planned: Iterable[Planned], history: History, watch: Wa
     order = itertools.count()
     agenda: list[tuple[float, int, Planned, Struck | None]] = [(one.at_s, next(order), one, None) for one in planned]
     heapq.heapify(agenda)
+    held: set[str] = set()
     while agenda:
         at_s, _, one, struck = heapq.heappop(agenda)
         while (wait_s := began + at_s - time.monotonic()) > 0:
@@ -141,10 +142,12 @@ def inject(world: World, planned: Iterable[Planned], history: History, watch: Wa
         if struck:
             one.fault.end(world)
             struck.ended_at = time.time()
-        elif hit := one.fault.begin(world):
+            held.remove(one.kind.held)
+        elif one.kind.held not in held and (hit := one.fault.begin(world)):
+            held.add(one.kind.held)
             history.struck.append(Struck(one.kind.name, hit, time.time()))
             heapq.heappush(agenda, (now_s + one.lasts_s, next(order), one, history.struck[-1]))
-        elif now_s < one.at_s + PATIENCE_S:
+        elif now_s < one.at_s + one.kind.patience_s:
             heapq.heappush(agenda, (now_s + TICK_S, next(order), one, None))
         else:
             history.missed[one.kind.name] += 1

@@ -3,7 +3,6 @@
 They begin only while the cluster is whole, for what a replica does not have yet nobody has promised to keep.
 """
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,11 +13,10 @@ from tests.chaos.faults.kind import Fault, Kind
 from tests.chaos.world import World
 from tests.support.cluster import Cluster
 from tests.support.servers import Server
-from tests.support.waiting import eventually
 
 HELD = "cluster"
-PATIENCE_S = 20.0
-"""For the cluster to be whole again, a fail-over and the copy of a whole node included."""
+PATIENCE_S = 8.0
+"""For the cluster to be whole again: a fail-over, and the copy of a whole node."""
 
 
 @dataclass
@@ -125,17 +123,12 @@ class SlotMoved:
 
 
 def _whole(world: World) -> Cluster | None:
-    """The cluster once it is whole; it is waited for, since a copy takes longer than a fault's patience."""
-    cluster = world.cluster
-    assert cluster, "only on a cluster"
-    return cluster if eventually(lambda: _is_whole(cluster), PATIENCE_S) else None
-
-
-def _is_whole(cluster: Cluster) -> bool:
+    """The cluster, if it is whole."""
+    assert world.cluster, "only on a cluster"
     try:
-        return cluster.is_whole
+        return world.cluster if world.cluster.is_whole else None
     except RedisError:
-        return False
+        return None
 
 
 def _key(world: World, pick: float) -> str:
@@ -143,15 +136,15 @@ def _key(world: World, pick: float) -> str:
     return partitions[int(pick * len(partitions))].events
 
 
-def _at(fault: Callable[[float], Fault]) -> Callable[[random.Random], Fault]:
-    return lambda dice: fault(dice.random())
+def _kind(name: str, fault: Callable[[float], Fault], lasts_s: tuple[float, float] = (0, 0)) -> Kind:
+    return Kind(name, lambda dice: fault(dice.random()), lasts_s, HELD, PATIENCE_S)
 
 
 KINDS = (
-    Kind("primary-kill", _at(NodeKilled), (3, 6), HELD),  # it is replaced after 1 s
-    Kind("primary-restart", _at(NodeKilled), (0, 0.3), HELD),
-    Kind("primary-freeze", _at(NodeFrozen), (0.3, 5), HELD),
-    Kind("replica-kill", _at(lambda pick: NodeKilled(pick, replica=True)), (1, 4), HELD),
-    Kind("primary-hand-over", _at(HandedOver), holds=HELD),
-    Kind("slot-move", _at(SlotMoved), holds=HELD),
+    _kind("primary-kill", NodeKilled, (3, 6)),  # it is replaced after 1 s
+    _kind("primary-restart", NodeKilled, (0, 0.3)),
+    _kind("primary-freeze", NodeFrozen, (0.3, 5)),
+    _kind("replica-kill", lambda pick: NodeKilled(pick, replica=True), (1, 4)),
+    _kind("primary-hand-over", HandedOver),
+    _kind("slot-move", SlotMoved),
 )
