@@ -153,7 +153,8 @@ def _places(columns: _Columns, replays: Sequence[str]) -> str:
 
 def _kept(one: Settlement) -> list[Argument]:
     """What an entry that is put back keeps of the one that it came in."""
-    return [one.entry.source, one.entry.replays, one.attempts, one.entry.queued_ms, one.entry.replay]
+    entry = one.entry
+    return [entry.source, entry.replays, one.attempts, entry.queued_ms, entry.replay, entry.traceparent]
 
 
 @dataclass(frozen=True, slots=True)

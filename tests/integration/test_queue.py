@@ -236,7 +236,7 @@ def test_a_tally_can_be_counted_without_entries(client: Redis) -> None:
 
 
 def test_recut_replaces_an_entry_and_buries_what_is_invalid(client: Redis) -> None:
-    client.xadd(KEYS.events, {"body": b"[...]", "source": "raw"})
+    client.xadd(KEYS.events, {"body": b"[...]", "source": "raw", "traceparent": "00-a-b-01 00-c-d-01"})
     (entry,) = pending_read(client, "a")
     both, one = Members(EVENT + b"," + EVENT, 2), Members(EVENT, 1)
     pieces = [PutBack(both, accepted([5, 7])), PutBack(one, accepted([6]))]
@@ -245,6 +245,7 @@ def test_recut_replaces_an_entry_and_buries_what_is_invalid(client: Redis) -> No
     assert (taken["accepted"], taken["pending"], taken["dead_lettered:invalid"], taken.entries) == (4, 3, 1, 2)
     again = pending_read(client, "a")
     assert [(entry.claimed, entry.accepted) for entry in again] == [(2, accepted([5, 7])), (1, accepted([6]))]
+    assert [entry.traceparents for entry in again] == [["00-a-b-01", "00-c-d-01"]] * 2
     assert run(client, recut(KEYS, Recut(entry, pieces, []), again=True)) == Settled(0, 0)
     assert books(client) == taken
 

@@ -18,7 +18,7 @@
 -- ARGV[11] the n entry ids, comma-separated: one argument is less work for who sends it than thousands
 -- then the tally as name and increment in turn; per letter the index of its entry (from 1) and the values of the fields
 -- named in LETTER below; per piece the index of its entry, events, body, at (ms), ats ('' for none), source ('' for
--- none), replays, attempts, queued (ms) and id of the replay ('' for none).
+-- none), replays, attempts, queued (ms), id of the replay ('' for none) and traceparents ('' for none).
 --
 -- Returns {entries settled, events lost to another settler}.
 local LETTER = {'body', 'reason', 'status', 'error', 'attempts', 'at', 'source', 'batch', 'entry', 'replays'}
@@ -113,12 +113,13 @@ for _ = 1, pieces do
     fields[#fields + 1] = 'queued'; fields[#fields + 1] = ARGV[at + 9]
     if string.byte(ARGV[at + 3]) == 0 then fields[#fields + 1] = 'v'; fields[#fields + 1] = 2 end
     if ARGV[at + 10] ~= '' then fields[#fields + 1] = 'replay'; fields[#fields + 1] = ARGV[at + 10] end
+    if ARGV[at + 11] ~= '' then fields[#fields + 1] = 'traceparent'; fields[#fields + 1] = ARGV[at + 11] end
     redis.call('XADD', KEYS[1], '*', unpack(fields))
     waiting = waiting + tonumber(ARGV[at + 2])
     local index = tonumber(ARGV[at + 1])
     if place[index] then waits[index] = (waits[index] or 0) + tonumber(ARGV[at + 2]) end
   end
-  at = at + 10
+  at = at + 11
 end
 
 for i, key in ipairs(place) do
