@@ -8,7 +8,7 @@ import gzip
 from collections.abc import Callable
 from typing import Final
 
-from forwarder.settings import ContentEncoding
+from forwarder.upstream_settings import ContentEncoding
 
 GZIP_LEVEL: Final = 1
 """The quickest; a level of 6 makes an array of events a tenth smaller, for three times the CPU."""

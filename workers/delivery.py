@@ -9,7 +9,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from forwarder.key_settings import MASK, masked
-from forwarder.settings import Upstream
+from forwarder.upstream_settings import Upstream
 from workers.coding import coder, coding_headers
 from workers.key import Key
 from workers.request import Posts

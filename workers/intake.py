@@ -210,7 +210,7 @@ class Intake:
     async def _next(self) -> Columns | list[Raw]:
         """What is there by now, or the first that comes."""
         if self._by_columns:
-            read = await run_async(self._client, read_columns(self._keys, self._session.token, self._room))
+            read = await run_async(self._client, read_columns(self._keys, self._session.token, self._room, READ_BYTES))
             if read:
                 return read
             self._by_columns = False

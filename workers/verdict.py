@@ -138,9 +138,9 @@ def classify(answer: Answer) -> Verdict:
         return Cut(describe(answer), index=_named(answer))
     if status == _TOO_LARGE:
         return Cut(describe(answer), "too_large")
-    if status in _TRANSIENT or status < 300 or status >= 500:  # noqa: PLR2004
+    if status in _TRANSIENT or status < 300 or status >= 500:  # noqa: PLR2004 - as above
         return _transient(answer, status)
-    mend = _MENDS.get(status, _REDIRECT_MEND if status < 400 else "check the destination's settings")  # noqa: PLR2004
+    mend = _MENDS.get(status, _REDIRECT_MEND if status < 400 else "check the destination's settings")  # noqa: PLR2004 - as above
     return Stop(f"HTTP {status}: {mend}")
 
 

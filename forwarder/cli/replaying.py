@@ -24,8 +24,8 @@ from forwarder.operations.operator import Operator
 from forwarder.operations.replay_forms import OneReplay, Replay, ToReplay, together
 from forwarder.operations.replays import as_replay, begun, desk_with, resumed
 from forwarder.operations.table import CANCEL_REPLAY, PLAN_REPLAY, REPLAY, RESUME_REPLAY, START_REPLAY
-from forwarder.queue.connection import queue_errors
 from forwarder.queue.replays import Record
+from forwarder.queue.unavailable import queue_errors
 from forwarder.replaying.desk import Desk
 from forwarder.replaying.run import Run
 from forwarder.replaying.trace_ids import read_trace_ids

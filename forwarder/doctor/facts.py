@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 from forwarder.doctor.files import FileFacts, read_files
 from forwarder.doctor.upstream import UpstreamFacts, ask_upstream
 from forwarder.errors import ForwarderError, InvalidSettings
-from forwarder.queue.connection import Client, connect, control_url, queue_errors, queue_url, user_of
+from forwarder.queue.connection import Client, connect, control_url, queue_url, user_of
 from forwarder.queue.holding import Holding, read_holding, stream_bytes
 from forwarder.queue.keys import Keys
 from forwarder.queue.ledger import Snapshot, snapshot, total
@@ -22,6 +22,7 @@ from forwarder.queue.rights import ROLES, Right, Role, missing
 from forwarder.queue.rq_keys import LostJob, Worker, lost_jobs, read_workers
 from forwarder.queue.scripts import run
 from forwarder.queue.server import ServerFacts, read_server
+from forwarder.queue.unavailable import queue_errors
 from forwarder.settings import Settings
 from forwarder.version import own_version
 

@@ -38,7 +38,7 @@ class QueueClient(redis.Redis):
     def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as redis-py's
         """As redis-py's."""
         try:
-            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call] # redis-py's
         except ResponseError as error:
             raise worded(error) from None
 
@@ -56,6 +56,6 @@ class AsyncQueueClient(redis.asyncio.Redis):
     async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as redis-py's
         """As redis-py's."""
         try:
-            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call] # redis-py's
         except ResponseError as error:
             raise worded(error) from None

@@ -42,9 +42,16 @@ class Columns:
         ]
 
 
-def read_columns(keys: Keys, token: str, count: int) -> Step[Columns | list[Raw]]:
-    """New entries for a drain, at most `count`; does not wait. By rows when their fields differ, or there are none."""
-    return Step("read", [keys.events], [GROUP, token, count], _read)
+def read_columns(keys: Keys, token: str, count: int, max_bytes: int) -> Step[Columns | list[Raw]]:
+    """New entries for a drain; does not wait. One by one when their fields differ, or there are none.
+
+    Args:
+        keys: of the partition.
+        token: of the drain.
+        count: most entries.
+        max_bytes: about so many bytes of bodies are read, and 64 entries more at most.
+    """
+    return Step("read", [keys.events], [GROUP, token, count, max_bytes], _read)
 
 
 def _read(reply: list[Any]) -> Columns | list[Raw]:

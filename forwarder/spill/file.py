@@ -44,14 +44,12 @@ class Spilled:
         events: in them.
         body_bytes: their size.
         oldest_ms: when the first of them were accepted (ms since 1970); None when nothing waits.
-        free_ms: from when on a chunk can be taken (ms since 1970); None when nothing waits.
     """
 
     chunks: int
     events: int
     body_bytes: int
     oldest_ms: int | None
-    free_ms: int | None
 
 
 class SpillFile:
@@ -123,7 +121,7 @@ class SpillFile:
     def count(self) -> Spilled:
         """What waits."""
         if not self.path.exists():
-            return Spilled(0, 0, 0, None, None)
+            return Spilled(0, 0, 0, None)
         with self._opened() as db:
             return Spilled(*db.execute(schema.COUNT, (self._prefix,)).fetchone())
 

@@ -58,7 +58,7 @@ DELETE: Final = "DELETE FROM chunks WHERE chunk_id = ?"
 ANY: Final = "SELECT 1 FROM chunks WHERE key_prefix = ? LIMIT 1"
 ANY_DROPS: Final = "SELECT 1 FROM drops WHERE key_prefix = ? LIMIT 1"
 COUNT: Final = """
-SELECT COUNT(*), COALESCE(SUM(events), 0), COALESCE(SUM(LENGTH(body)), 0), MIN(at_ms), MIN(claimed_until_ms)
+SELECT COUNT(*), COALESCE(SUM(events), 0), COALESCE(SUM(LENGTH(body)), 0), MIN(at_ms)
 FROM chunks WHERE key_prefix = ?"""
 
 NOTE_DROP: Final = """

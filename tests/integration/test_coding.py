@@ -10,7 +10,8 @@ from aiohttp.test_utils import TestServer
 
 from forwarder.errors import InvalidSettings
 from forwarder.queue.pause import get_pause
-from forwarder.settings import Upstream, load_settings
+from forwarder.settings import load_settings
+from forwarder.upstream_settings import Upstream
 from tests.integration.conftest import StartRig
 from tests.support.waiting import eventually
 from tests.unit.samples import array, numbered

@@ -217,7 +217,7 @@ def grouped(rules: list[str]) -> list[str]:
 
 def user(rig: Rig, name: str, rules: str) -> str:
     """The URL of a user who has these rules and no others."""
-    rig.redis.execute_command("ACL", "SETUSER", name, "reset", *grouped(rules.split()))  # type: ignore[no-untyped-call]
+    rig.redis.execute_command("ACL", "SETUSER", name, "reset", *grouped(rules.split()))
     return rig.url.replace("unix://", f"unix://{name}:secret-of-it@")
 
 

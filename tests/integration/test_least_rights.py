@@ -287,7 +287,7 @@ def test_an_operator_looks_replays_and_pauses_but_cannot_run_jobs(guarded: Guard
 
 
 def test_an_ingest_that_lacks_a_right_says_so_in_its_log_and_what_mends_it(guarded: GuardedRig) -> None:
-    guarded.redis.execute_command("ACL", "SETUSER", "ingest", "-hincrby", "clearselectors")  # type: ignore[no-untyped-call]
+    guarded.redis.execute_command("ACL", "SETUSER", "ingest", "-hincrby", "clearselectors")
     guarded.variables |= {"FORWARDER_REDIS_URL": url_of(guarded, "ingest"), "FORWARDER_INGEST_PORT": "0"}
     with Ingest(guarded) as ingest:
         assert ingest.post({"trace_id": "t", "value": 1}).status_code == 503

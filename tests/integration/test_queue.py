@@ -1,6 +1,6 @@
 """The scripts, each against the real server: what they move, what they count, and who wins a race."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -158,13 +158,27 @@ def test_an_entry_is_settled_and_counted_once_whoever_settles_first(client: Redi
 def test_entries_with_the_same_fields_are_read_by_columns(client: Redis) -> None:
     for number in range(3):
         client.xadd(KEYS.events, {"body": b"%d" % number, "source": b"s%d" % number}, id=f"{number + 1}-0")
-    read = run(client, read_columns(KEYS, "me", 2))
+    read = run(client, read_columns(KEYS, "me", 2, 1_000))
     assert isinstance(read, Columns)
     assert (read.names, read.ids) == ((b"body", b"source"), [b"1-0", b"2-0"])
     assert read.values == [[b"0", b"1"], [b"s0", b"s1"]]
     assert client.xpending(KEYS.events, GROUP)["pending"] == 2
-    assert run(client, read_columns(KEYS, "me", 2)) == Columns((b"body", b"source"), [b"3-0"], [[b"2"], [b"s2"]])
-    assert run(client, read_columns(KEYS, "me", 2)) == []
+    assert run(client, read_columns(KEYS, "me", 2, 1_000)) == Columns((b"body", b"source"), [b"3-0"], [[b"2"], [b"s2"]])
+    assert run(client, read_columns(KEYS, "me", 2, 1_000)) == []
+
+
+def test_large_entries_behind_many_small_ones_are_left_for_the_next_read(client: Redis) -> None:
+    for number in range(300):
+        client.xadd(KEYS.events, {"body": b"x" * (1 if number < 64 else 1_000)})
+    assert [len(read.ids) for read in _by_columns(client, 200, 10_000)] == [128, 64, 64, 44]
+    client.xgroup_setid(KEYS.events, GROUP, "0")
+    assert [len(read.ids) for read in _by_columns(client, 200, 1_000_000)] == [200, 100]
+
+
+def _by_columns(client: Redis, count: int, max_bytes: int) -> Iterator[Columns]:
+    while read := run(client, read_columns(KEYS, "me", count, max_bytes)):
+        assert isinstance(read, Columns)
+        yield read
 
 
 @pytest.mark.parametrize(
@@ -174,7 +188,7 @@ def test_entries_with_the_same_fields_are_read_by_columns(client: Redis) -> None
 def test_entries_with_other_fields_are_read_one_by_one(client: Redis, other: dict[str, str]) -> None:
     made = [other, {"body": "a", "source": "b"}, other]
     ids = [client.xadd(KEYS.events, fields) for fields in made]
-    read = run(client, read_columns(KEYS, "me", 9))
+    read = run(client, read_columns(KEYS, "me", 9, 1_000))
     assert isinstance(read, list)
     entries = [stream.entry_of(raw) for raw in read]
     assert [entry.id for entry in entries] == ids

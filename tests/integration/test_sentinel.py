@@ -10,10 +10,11 @@ from forwarder.errors import QueueUnavailable
 from forwarder.feedback import Members
 from forwarder.queue import stream
 from forwarder.queue.caps import Caps
-from forwarder.queue.connection import AWAY, connect, queue_errors
+from forwarder.queue.connection import AWAY, connect
 from forwarder.queue.durable import run_durably
 from forwarder.queue.keys import GROUP, Keys
 from forwarder.queue.scripts import run
+from forwarder.queue.unavailable import queue_errors
 from forwarder.settings import load_settings
 from tests.integration.conftest import StartRig
 from tests.support.ingest import Ingest

@@ -86,7 +86,7 @@ class Attacker:
 
     def ran(self, job_id: str) -> bool:
         """Whether the planted code ran, the listener was called, or the result is in Redis."""
-        results: list[Any] = self.redis.xrange(f"rq:results:{job_id}")  # type: ignore[assignment]
+        results: list[Any] = self.redis.xrange(f"rq:results:{job_id}")  # type: ignore[assignment] # redis-py types any client's
         sizes = [len(fields.get(b"return_value", b"")) for _, fields in results]
         return (self._traces / job_id).exists() or any(size >= LARGE_BYTES for size in sizes)
 
@@ -111,7 +111,7 @@ class Attacker:
         """Write a job's hash; a call is written as JSON."""
         packed = data if isinstance(data, bytes) else zlib.compress(json.dumps(data).encode())
         mapping = USUAL | {"origin": self.queue, "data": packed} | fields
-        self.redis.hset(f"rq:job:{job_id}", mapping=mapping)  # type: ignore[arg-type]
+        self.redis.hset(f"rq:job:{job_id}", mapping=mapping)  # type: ignore[arg-type] # redis-py types any client's
 
     def enqueue(self, job_id: str, data: bytes | Call, **fields: str | bytes) -> None:
         """Plant a job and put it on the queue."""
@@ -129,7 +129,7 @@ class Attacker:
 
     def register(self, registry: str, member: str | bytes) -> None:
         """Put a member that is due into the queue's registry: wip, ready, scheduled."""
-        self.redis.zadd(f"rq:{registry}:{self.queue}", {member: LONG_AGO})  # type: ignore[type-var]
+        self.redis.zadd(f"rq:{registry}:{self.queue}", {member: LONG_AGO})  # type: ignore[type-var] # redis-py types any client's
 
 
 def _leaving_traces(folder: Path) -> type[BaseHTTPRequestHandler]:

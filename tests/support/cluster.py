@@ -71,7 +71,7 @@ class Cluster:
         self._say(source, "SETSLOT", slot, "MIGRATING", self._id(target))
         while keys := self._say(source, "GETKEYSINSLOT", slot, batch):
             words = ("MIGRATE", "127.0.0.1", target.port, "", 0, 5_000, "KEYS", *keys)
-            source.client.execute_command(*words)  # type: ignore[no-untyped-call]
+            source.client.execute_command(*words)
         for node in (target, source, *self.nodes):
             if node.role() == "master":
                 self._say(node, "SETSLOT", slot, "NODE", self._id(target))
@@ -125,4 +125,4 @@ class Cluster:
 
     @staticmethod
     def _say(node: Server, *words: Any) -> Any:  # noqa: ANN401 - any words, any reply
-        return node.client.execute_command("CLUSTER", *words)  # type: ignore[no-untyped-call]
+        return node.client.execute_command("CLUSTER", *words)

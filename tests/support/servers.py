@@ -5,7 +5,6 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -108,10 +107,6 @@ class Server:
         """It takes connections, and does nothing."""
         self._process.send_signal(signal.SIGSTOP)
 
-    def thaw(self) -> None:
-        """It goes on."""
-        self._process.send_signal(signal.SIGCONT)
-
     def stop(self) -> None:
         """End it; it need not save anything."""
         self.client.close()
@@ -121,20 +116,17 @@ class Server:
     def role(self) -> str:
         """`master`, `slave` or `sentinel`; empty while it does not answer."""
         try:
-            return str(self.client.execute_command("ROLE")[0].decode())  # type: ignore[no-untyped-call]
+            return str(self.client.execute_command("ROLE")[0].decode())
         except RedisError:
             return ""
 
     def _connect(self) -> redis.Redis:
         options = {"ssl": True, **self._tls} if self._tls else {}
         retry = Retry(NoBackoff(), 0)
-        return redis.Redis("127.0.0.1", self.port, retry=retry, socket_timeout=5, **options)  # type: ignore[arg-type]
+        return redis.Redis("127.0.0.1", self.port, retry=retry, socket_timeout=5, **options)  # type: ignore[arg-type] # redis-py's many options
 
     def _answers(self) -> bool:
         try:
             return bool(self.client.ping())
         except RedisError:
             return False
-
-
-StartServer = Callable[..., Server]

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from forwarder.errors import InvalidSettings
-from forwarder.settings import Settings, Upstream, load_settings
+from forwarder.settings import Settings, load_settings
+from forwarder.upstream_settings import Upstream
 
 SECRET = "pk-hunter2"
 

@@ -3,17 +3,28 @@
 -- columns: for who receives them a few long lists are a tenth of the work that a list of lists per entry is.
 --
 -- KEYS[1] events stream   ARGV[1] group   ARGV[2] the drain's token   ARGV[3] most entries
+-- ARGV[4] bytes in the entries' first fields after which no more are read
 --
 -- Returns {names of the fields, ids, values of the first field, of the second, ...}, or {{}, entries} when fields differ.
+local SLICE = 64 -- entries of one read: more is not read of large ones that come after small ones
 local WIDEST = 32 -- names and values in an entry that is handed over by columns
 
-local reply = redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', ARGV[3], 'STREAMS', KEYS[1], '>')
-if not reply then return {{}, {}} end
+local most, room = tonumber(ARGV[3]), tonumber(ARGV[4])
+local entries = {}
+repeat
+  local asked = math.min(SLICE, most - #entries)
+  local reply = redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', asked, 'STREAMS', KEYS[1], '>')
+  local slice = reply and reply[1][2] or {}
+  for _, entry in ipairs(slice) do
+    entries[#entries + 1] = entry
+    room = room - #entry[2][2]
+  end
+until #slice < SLICE or #entries == most or room <= 0
+if #entries == 0 then return {{}, {}} end
 
-local entries = reply[1][2]
 local first = entries[1][2]
-local names, ids, columns = {}, {}, {}
 if #first > WIDEST then return {{}, entries} end
+local names, ids, columns = {}, {}, {}
 for f = 1, #first, 2 do
   names[#names + 1], columns[#columns + 1] = first[f], {}
 end
