@@ -55,7 +55,7 @@ class Cluster:
 
     def replica_of(self, primary: Server) -> Server:
         """The node that follows this one."""
-        for host, port, _ in primary.client.execute_command("ROLE")[2]:  # type: ignore[no-untyped-call]
+        for host, port, _ in primary.client.execute_command("ROLE")[2]:
             return next(node for node in self.nodes if (str(node.port), b"127.0.0.1") == (port.decode(), host))
         raise AssertionError(primary.port)
 
