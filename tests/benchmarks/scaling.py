@@ -38,6 +38,8 @@ SCALES = ((1, 1), (2, 1), (2, 2), (2, 4))
 SHAPES = {"arrays": (500, 600_000), "singles": (1, 40_000)}
 """Events to an entry, and of a run."""
 EVENT_BYTES = 150
+AT_ONCE = "8"
+"""Requests of the fleet: a run is too short for it to find out that this upstream takes any number."""
 ROUNDS = 2
 ENTRIES_TOGETHER = 50
 WITHIN_S = 120.0
@@ -70,7 +72,8 @@ def measure(workers: int, shape: str, variables: dict[str, str]) -> Found:
     per_entry, count = SHAPES[shape]
     with tempfile.TemporaryDirectory(prefix="fwd-") as folder, sink(0) as url:
         given = {"FORWARDER_DATA_DIR": folder, "FORWARDER_BASE_URL": url, "FORWARDER_API_KEY": "bench"}
-        given |= {"FORWARDER_LOG_LEVEL": "error", "FORWARDER_DRAIN_IDLE_S": "0.3", **variables}
+        given |= {"FORWARDER_LOG_LEVEL": "error", "FORWARDER_DRAIN_IDLE_S": "0.3"}
+        given |= {"FORWARDER_CONCURRENCY": AT_ONCE, **variables}
         settings = load_settings(**{name.removeprefix("FORWARDER_").lower(): value for name, value in given.items()})
         with _server(settings), connect(settings) as client:
             base = int(client.info("memory")["used_memory"])
