@@ -16,13 +16,16 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks import floors, overview, producers, replays, targets
-from tests.benchmarks.delivery import CASES, FULL, Row, body_of, measured, sink
+from tests.benchmarks.delivery import CASES, FULL, Row, measured, sink
+from tests.benchmarks.events import body_of
 from tests.benchmarks.finding import table_of
+from tests.benchmarks.peers import table as peers
 from tests.benchmarks.queue import queue, variables
 from tests.benchmarks.senders import senders
 from tests.benchmarks.serving import serving_table
 
 BATCH: Final = 500
+PEERS: Final = "peers"
 Plain = list[dict[str, Any]]
 
 
@@ -90,6 +93,13 @@ def serving(_: argparse.Namespace) -> Iterator[Sheet]:
         yield Sheet(serving_table(os.environ | variables(settings) | quiet))
 
 
+def against(_: argparse.Namespace) -> Iterator[Sheet]:
+    """Us beside others."""
+    for title, kind in peers.KINDS:
+        lines = list(peers.measured(kind))
+        yield Sheet(peers.table_of(f"against peers: {title}", lines), [line.json() for line in lines])
+
+
 MEASURES: Final[dict[str, Callable[[argparse.Namespace], Iterator[Sheet]]]] = {
     "validation": lambda _: iter([Sheet(validating())]),
     "delivery": delivering,
@@ -97,6 +107,7 @@ MEASURES: Final[dict[str, Callable[[argparse.Namespace], Iterator[Sheet]]]] = {
     "ingest": serving,
     "replays": lambda _: iter([Sheet(replays.measured())]),
     "overview": lambda _: iter([Sheet(overview.overview_table())]),
+    PEERS: against,
 }
 
 
@@ -104,6 +115,7 @@ def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--only", choices=MEASURES, help="one of them")
     parser.add_argument("--full", action="store_true", help="with the long case")
+    parser.add_argument("--peers", action="store_true", help="with others' ways to do the same")
     parser.add_argument("--json", action="store_true", help="for programs: the rows of each table")
     return parser.parse_args()
 
@@ -112,7 +124,8 @@ def main() -> None:
     """Measure and print."""
     asked, console = _asked(), Console()
     plain: dict[str, list[Plain]] = {}
-    for name in [asked.only] if asked.only else MEASURES:
+    usual = [name for name in MEASURES if asked.peers or name != PEERS]
+    for name in [asked.only] if asked.only else usual:
         for sheet in MEASURES[name](asked):
             plain.setdefault(name, []).append(sheet.json())
             if not asked.json:

@@ -16,7 +16,6 @@ from typing import Any, Final
 
 import uvloop
 
-from forwarder.feedback import codec
 from forwarder.queue.connection import Client, connect
 from forwarder.queue.histograms import REQUEST_MS
 from forwarder.queue.keys import Keys
@@ -24,6 +23,7 @@ from forwarder.queue.ledger import snapshot
 from forwarder.queue.scripts import run
 from forwarder.settings import Settings
 from tests.benchmarks import floors, running
+from tests.benchmarks.events import body_of
 from tests.benchmarks.running import ROOT, Used
 
 FILL_TOGETHER: Final = 2_000
@@ -101,18 +101,6 @@ CASES: Final = (
     Case("50 ms, two workers", latency_ms=50, events=3_000_000, workers=2),
 )
 FULL: Final = (Case("10,000,000 queued", events=10_000_000, rounds=1),)
-
-
-def body_of(events: int, event_bytes: int) -> bytes:
-    """So many events of about so many bytes: an array, or one event alone."""
-    made = [_event(number, event_bytes) for number in range(events)]
-    return made[0] if events == 1 else b"[" + b",".join(made) + b"]"
-
-
-def _event(number: int, event_bytes: int) -> bytes:
-    event = {"trace_id": f"trace-{number:010d}", "value": 5, "weight": 0.5, "metadata": {"_user": "u17"}, "text": ""}
-    bare = len(codec().encode(event))
-    return codec().encode(event | {"text": ("a comment as people write them " * 40)[: max(0, event_bytes - bare)]})
 
 
 @contextlib.contextmanager
