@@ -24,7 +24,8 @@ from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import run
 from forwarder.queue.stream import CHUNK_MAX_BYTES, CHUNK_MAX_EVENTS, append, new_chunk_id
 from forwarder.settings import Settings, load_settings
-from tests.benchmarks.delivery import ROOT, sink
+from tests.benchmarks.delivery import sink
+from tests.benchmarks.running import ROOT
 
 SIZES = (100, 1_000)
 EVENTS = {"arrays": 100_000, "singles": 60_000}
