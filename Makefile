@@ -33,8 +33,8 @@ up: $(VENV)/.run ## run it all: queue, workers, sandbox (Ctrl-C stops)
 test: $(VENV)/.dev ## run the tests
 	@$(BIN)/pytest -q -n 3
 
-chaos: $(VENV)/.dev ## break everything at random, MINUTES=10 long; SEED=n repeats a run
-	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
+chaos: $(VENV)/.dev ## break everything at random, MINUTES=10 long; SEED=n repeats a run, CLUSTER=1 has the queue on a Redis Cluster
+	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(if $(CLUSTER),--cluster)
 
 behaviour: $(VENV)/.dev ## measure delivery in trouble: outage, limits, kill -9 (CASE=outage for one)
 	@$(BIN)/python -m tests.benchmarks.behaviour $(CASE)
@@ -52,8 +52,12 @@ $(VENV)/.bench: $(VENV)/.dev
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@
 
-bench: $(VENV)/.bench ## measure us, the floors and others' clients side by side
-	@$(BIN)/python -m tests.benchmarks $(if $(FULL),--full) $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json)
+$(VENV)/.peers: $(VENV)/.bench
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[peers]'
+	@touch $@
+
+bench: $(VENV)/$(if $(PEERS),.peers,.bench) ## measure us and the floors side by side; PEERS=1: and others who do the same
+	@$(BIN)/python -m tests.benchmarks $(if $(FULL),--full) $(if $(PEERS),--peers) $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json)
 
 bench-check: $(VENV)/.dev ## fail when delivery has become dearer than it was noted to be
 	@$(BIN)/python -m tests.benchmarks.check
@@ -62,7 +66,7 @@ screenshots: $(VENV)/.dev ## pictures of the console's pages, into FOLDER (scree
 	@$(BIN)/python -m tests.browser.screenshots $(or $(FOLDER),screenshots)
 
 lock: ## pin the newest versions that pyproject.toml allows
-	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet -e '.[dev,bench]'
+	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet -e '.[dev,bench,peers]'
 	@{ echo "# Pinned versions of everything in pyproject.toml; written by make lock."; \
 	   $(VENV)-lock/bin/pip freeze --exclude-editable; } > constraints.txt
 	@rm -rf $(VENV)-lock

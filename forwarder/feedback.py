@@ -226,7 +226,7 @@ def codec(limits: Limits = Limits()) -> Codec:
     return Codec(limits)
 
 
-def join(events: list[bytes]) -> Members:
+def join(events: Sequence[bytes]) -> Members:
     """Valid events, joined as members of an array."""
     return Members(b",".join(events), len(events))
 

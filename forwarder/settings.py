@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from forwarder.console_settings import ConsoleSettings
-from forwarder.errors import ForwarderError, InvalidSettings
-from forwarder.extras import require
+from forwarder.errors import InvalidSettings
+from forwarder.extras import zstd_is_there
 from forwarder.feedback import Limits
 from forwarder.ingest_settings import IngestSettings
 from forwarder.key_settings import KEY_SETTINGS
@@ -54,7 +54,9 @@ class Settings(
     key_prefix: str = Field("feedback:", pattern=r"^[A-Za-z0-9_.:-]*$", description="of every Redis key")
     backlog_max_events: int = Field(10_000_000, ge=1, description="waiting events at which appends are refused")
     memory_max_percent: int = Field(90, ge=1, le=100, description="of Redis's maxmemory at which appends are refused")
-    queue_compression: Compression = Field("none", description="of bodies on the queue; zstd needs the extra zstd")
+    queue_compression: Annotated[Compression, AfterValidator(zstd_is_there)] = Field(
+        "none", description="of bodies on the queue; zstd needs the extra zstd"
+    )
     dedupe_ttl_s: int = Field(3_600, ge=1, le=2_592_000, description="how long an append can be retried safely")
     trace_id_max_length: int = Field(512, ge=1, le=65_536, description="characters of a trace id")
     event_max_bytes: int = Field(262_144, ge=128, le=10_485_760, description="of one event's JSON")
@@ -99,16 +101,6 @@ class Settings(
         if url is not None and (parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment):
             raise ValueError("must be an http:// or https:// URL")
         return url
-
-    @field_validator("queue_compression")
-    @classmethod
-    def _can_compress(cls, compression: Compression) -> Compression:
-        if compression == "zstd":
-            try:
-                require("zstd")
-            except ForwarderError as error:
-                raise ValueError(str(error)) from None
-        return compression
 
     @model_validator(mode="after")
     def _destinations_are_right(self) -> Self:

@@ -1,11 +1,14 @@
 """The variables of one destination: where it is, the key, and how it wants to be treated."""
 
-from typing import Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from forwarder.extras import zstd_is_there
 from forwarder.key_settings import SCOPE, KeySettings
 from forwarder.queue.keys import PARTITIONS
+
+ContentEncoding = Literal["none", "gzip", "zstd"]
 
 
 class Upstream(KeySettings):
@@ -14,6 +17,9 @@ class Upstream(KeySettings):
     batch_max_events: int = Field(500, ge=1, le=10_000, description="most events in one request")
     batch_max_bytes: int = Field(1_048_576, ge=1_024, le=104_857_600, description="most bytes in one request body")
     batch_linger_ms: int = Field(50, ge=0, le=60_000, description="longest wait for a batch to fill")
+    content_encoding: Annotated[ContentEncoding, AfterValidator(zstd_is_there)] = Field(
+        "none", description="of request bodies, for an upstream known to take it; zstd needs the extra zstd"
+    )
     concurrency_max: int = Field(128, ge=1, le=1_000, description="most requests at once, over the whole fleet")
     concurrency: int | None = Field(None, ge=1, le=1_000, description="requests at once, fixed; adaptive when not set")
     rate_requests_per_s: float | None = Field(None, gt=0, le=1e6, description="most requests, over the whole fleet")

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from forwarder import forks
 from forwarder.errors import SpillFull, SpillUnavailable
@@ -101,8 +101,7 @@ class SpillFile:
             found = db.execute(schema.WAITING, (self._prefix, now_ms, json.dumps(list(without)), most)).fetchall()
             until_ms = now_ms + int(claim_s * 1_000)
             db.executemany(schema.CLAIM, [(until_ms, now_ms + self._dedupe_ms, row[1]) for row in found])
-        read = self._codec.read
-        return [Chunk(to, name, Members(read(body), events), *rest) for to, name, body, events, *rest in found]
+        return [_chunk(row, self._codec) for row in found]
 
     def done(self, chunks: Iterable[Chunk]) -> None:
         """Redis has these chunks: remove them."""
@@ -210,7 +209,13 @@ def spill_file(settings: Settings) -> SpillFile | None:
 def _columns(chunk: Chunk, codec: Codec) -> tuple[str | int | bytes, ...]:
     members = chunk.members
     head = (chunk.chunk_id, chunk.destination, chunk.source, chunk.at_ms)
-    return (*head, members.count, chunk.doubtful_from_ms, codec.write(members.joined))
+    body = codec.write(members.joined)
+    return (*head, members.count, chunk.doubtful_from_ms, body, " ".join(members.traceparents))
+
+
+def _chunk(row: Sequence[Any], codec: Codec) -> Chunk:
+    to, name, body, events, parents, *rest = row
+    return Chunk(to, name, Members(codec.read(body), events, tuple(parents.split())), *rest)
 
 
 def _refusal(path: Path, error: Exception) -> SpillFull | SpillUnavailable:

@@ -24,7 +24,8 @@ CREATE TABLE IF NOT EXISTS chunks (
   events INTEGER NOT NULL,
   doubtful_from_ms INTEGER NOT NULL,
   claimed_until_ms INTEGER NOT NULL DEFAULT 0,
-  body BLOB NOT NULL);
+  body BLOB NOT NULL,
+  traceparents TEXT NOT NULL DEFAULT '');
 CREATE INDEX IF NOT EXISTS by_age ON chunks (key_prefix, at_ms, number);
 CREATE TABLE IF NOT EXISTS drops (
   key_prefix TEXT NOT NULL,
@@ -36,12 +37,17 @@ PRAGMA user_version = {VERSION};
 COMMIT;
 """
 
+OLDER: Final = """
+SELECT NOT EXISTS (SELECT 1 FROM pragma_table_info('chunks') WHERE name = 'traceparents')"""
+"""Whether an earlier release has made the file. It can use it further on: all statements name their columns."""
+RENEW: Final = "ALTER TABLE chunks ADD COLUMN traceparents TEXT NOT NULL DEFAULT ''"
+
 PUT: Final = """
-INSERT INTO chunks (key_prefix, chunk_id, destination, source, at_ms, events, doubtful_from_ms, body)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (chunk_id) DO NOTHING"""
+INSERT INTO chunks (key_prefix, chunk_id, destination, source, at_ms, events, doubtful_from_ms, body, traceparents)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (chunk_id) DO NOTHING"""
 
 WAITING: Final = """
-SELECT destination, chunk_id, body, events, source, at_ms, doubtful_from_ms FROM chunks
+SELECT destination, chunk_id, body, events, traceparents, source, at_ms, doubtful_from_ms FROM chunks
 WHERE key_prefix = ? AND claimed_until_ms <= ? AND destination NOT IN (SELECT value FROM json_each(?))
 ORDER BY at_ms, number LIMIT ?"""
 
@@ -96,3 +102,12 @@ def _make_tables(db: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError(f"it is of another version, {version}")
     if not version:
         db.executescript(TABLES)
+    elif _is_older(db):
+        db.execute("BEGIN IMMEDIATE")
+        if _is_older(db):  # nobody was quicker
+            db.execute(RENEW)
+        db.execute("COMMIT")
+
+
+def _is_older(db: sqlite3.Connection) -> bool:
+    return bool(db.execute(OLDER).fetchone()[0])

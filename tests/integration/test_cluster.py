@@ -1,17 +1,19 @@
 """The event streams on a Redis Cluster of six nodes, RQ beside it: a primary is killed, and slots move, under load."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from forwarder.errors import InvalidSettings
+from forwarder.queue.connection import connect
 from forwarder.settings import load_settings
 from tests.integration.conftest import StartRig
 from tests.support.cluster import Cluster
 from tests.support.load import Load
 from tests.support.rig import Rig
 from tests.support.servers import oldest_binary
+from tests.support.users import login, users_file
 from tests.support.waiting import eventually
 
 PARTITIONS = 3
@@ -19,8 +21,12 @@ PARTITIONS = 3
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    with Cluster(oldest_binary(), tmp_path) as nodes:
+    """With the users that are shipped."""
+    with Cluster(oldest_binary(), tmp_path, {"aclfile": str(users_file(tmp_path))}) as nodes:
         yield nodes
+
+
+AsUser = Callable[[str], None]
 
 
 @pytest.fixture
@@ -37,15 +43,29 @@ def rig(start_rig: StartRig, cluster: Cluster) -> Rig:
     return rig
 
 
+@pytest.fixture
+def be(rig: Rig, cluster: Cluster, tmp_path: Path) -> AsUser:
+    """Whatever starts from now on logs in to the cluster as this user."""
+
+    def turn_into(user: str) -> None:
+        rig.variables["FORWARDER_REDIS_URL"] = cluster.url.replace("://", f"://{login(tmp_path, user)}@")
+
+    return turn_into
+
+
 def assert_nothing_lost(rig: Rig, load: Load) -> None:
     assert eventually(lambda: load.acknowledged <= set(rig.sandbox.times_arrived()), 60), rig.log.read_text()[-6000:]
     assert eventually(lambda: rig.books().entries == 0, 60)
     rig.assert_books_close()
 
 
-def test_nothing_acknowledged_is_lost_when_a_primary_is_killed_and_a_slot_moves(rig: Rig, cluster: Cluster) -> None:
+def test_nothing_acknowledged_is_lost_when_a_primary_is_killed_and_a_slot_moves(
+    rig: Rig, cluster: Cluster, be: AsUser
+) -> None:
+    be("worker")
     rig.start_worker()
     rig.start_worker()
+    be("ingest")
     load = Load(rig)
     with load.at_work():
         assert eventually(lambda: rig.sandbox.counts()["distinct_trace_ids"] > 100, 40)
@@ -60,6 +80,14 @@ def test_nothing_acknowledged_is_lost_when_a_primary_is_killed_and_a_slot_moves(
         cluster.move_slot(key, cluster.another_than(cluster.primary_of(key)))
         before = len(load.acknowledged)
         assert eventually(lambda: len(load.acknowledged) > before + 100, 40), load.refused
+    be("producer")
+    with rig.client() as client:
+        client.send(trace_id="producer", value=1)
+    be("xadd")
+    connect(rig.settings).xadd(key, {"body": '{"trace_id":"xadd","value":1}'})
+    load.acknowledged |= {"producer", "xadd"}
+    be("operator")
+    rig.connect()
     assert_nothing_lost(rig, load)
 
 

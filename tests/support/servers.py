@@ -107,6 +107,10 @@ class Server:
         """It takes connections, and does nothing."""
         self._process.send_signal(signal.SIGSTOP)
 
+    def thaw(self) -> None:
+        """It goes on."""
+        self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """End it; it need not save anything."""
         self.client.close()
