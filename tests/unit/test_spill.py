@@ -260,3 +260,12 @@ def test_a_forked_child_uses_a_connection_of_its_own(spill: SpillFile) -> None:
     assert child.exitcode == 0
     spill.put([chunk(3)])
     assert eventually(lambda: spill.count().chunks) == 3
+
+
+def test_each_commit_is_synced_so_that_it_survives_a_power_cut(tmp_path: Path) -> None:
+    db = schema.open_file(tmp_path / "spill.sqlite3", 1.0)
+    full = 2
+
+    assert db.execute("PRAGMA synchronous").fetchone() == (full,)
+    assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    db.close()
