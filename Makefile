@@ -52,8 +52,12 @@ $(VENV)/.bench: $(VENV)/.dev
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@
 
-bench: $(VENV)/.bench ## measure us, the floors and others' clients side by side
-	@$(BIN)/python -m tests.benchmarks $(if $(FULL),--full) $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json)
+$(VENV)/.peers: $(VENV)/.bench
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[peers]'
+	@touch $@
+
+bench: $(VENV)/$(if $(PEERS),.peers,.bench) ## measure us and the floors side by side; PEERS=1: and others who do the same
+	@$(BIN)/python -m tests.benchmarks $(if $(FULL),--full) $(if $(PEERS),--peers) $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json)
 
 bench-check: $(VENV)/.dev ## fail when delivery has become dearer than it was noted to be
 	@$(BIN)/python -m tests.benchmarks.check
@@ -62,7 +66,7 @@ screenshots: $(VENV)/.dev ## pictures of the console's pages, into FOLDER (scree
 	@$(BIN)/python -m tests.browser.screenshots $(or $(FOLDER),screenshots)
 
 lock: ## pin the newest versions that pyproject.toml allows
-	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet -e '.[dev,bench]'
+	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet -e '.[dev,bench,peers]'
 	@{ echo "# Pinned versions of everything in pyproject.toml; written by make lock."; \
 	   $(VENV)-lock/bin/pip freeze --exclude-editable; } > constraints.txt
 	@rm -rf $(VENV)-lock

@@ -7,7 +7,6 @@ trace, and after that the chunk is `doubtful` (see `Chunk`): it is appended, and
 """
 
 import json
-import os
 import sqlite3
 import threading
 import time
@@ -186,27 +185,12 @@ class SpillFile:
             raise _refusal(self.path, TimeoutError("its disk does not answer"))
         try:
             if self._db is None:
-                self._db = self._open()
+                self._db = schema.open_file(self.path, BUSY_S)
             yield self._db
         except (OSError, sqlite3.Error) as error:
             raise _refusal(self.path, error) from None
         finally:
             lock.release()
-
-    def _open(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))  # what people wrote is nobody else's to read
-        db = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-        try:
-            db.execute(f"PRAGMA page_size = {schema.PAGE_BYTES}")
-            db.execute("PRAGMA auto_vacuum = FULL")  # the file shrinks as it is emptied
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
-            _make_tables(db)
-        except BaseException:
-            db.close()
-            raise
-        return db
 
 
 def spill_file(settings: Settings) -> SpillFile | None:
@@ -220,23 +204,6 @@ def spill_file(settings: Settings) -> SpillFile | None:
         dedupe_ttl_s=settings.dedupe_ttl_s,
         codec=codec_for(settings),
     )
-
-
-def _make_tables(db: sqlite3.Connection) -> None:
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version not in (0, schema.VERSION):
-        raise sqlite3.DatabaseError(f"it is of another version, {version}")
-    if not version:
-        db.executescript(schema.TABLES)
-    elif _is_older(db):
-        db.execute("BEGIN IMMEDIATE")
-        if _is_older(db):  # nobody was quicker
-            db.execute(schema.RENEW)
-        db.execute("COMMIT")
-
-
-def _is_older(db: sqlite3.Connection) -> bool:
-    return bool(db.execute(schema.OLDER).fetchone()[0])
 
 
 def _columns(chunk: Chunk, codec: Codec) -> tuple[str | int | bytes, ...]:

@@ -1,43 +1,48 @@
 """`make bench`: our figures and the floors', in one run; CPU by the floor's is the steady one.
 
-`--only delivery` and so on for one table; `--full` for the case that takes minutes; `--json` for programs.
+`--only delivery` and so on for one table; `--full` for the case that takes minutes; `--json` for programs; `--peers`
+for others' ways to do the same (`tests/benchmarks/peers`).
 """
 
 import argparse
 import json
 import os
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
-from forwarder.embedded import EmbeddedServer
-from forwarder.paths import DataDir
-from forwarder.settings import Settings, load_settings
-from tests.benchmarks import floors, overview, producers, replays
-from tests.benchmarks.delivery import CASES, FULL, Row, body_of, measured, sink
+from tests.benchmarks import floors, overview, producers, replays, targets
+from tests.benchmarks.delivery import CASES, FULL, Row, measured, sink
+from tests.benchmarks.events import body_of
+from tests.benchmarks.finding import table_of
+from tests.benchmarks.peers import table as peers
+from tests.benchmarks.queue import queue, variables
 from tests.benchmarks.senders import senders
 from tests.benchmarks.serving import serving_table
 
-BATCH = 500
-TABLES = ("validation", "delivery", "producers", "ingest", "replays", "overview")
+BATCH: Final = 500
+PEERS: Final = "peers"
+Plain = list[dict[str, Any]]
 
 
-@contextmanager
-def queue() -> Iterator[Settings]:
-    """A server of its own; the settings that lead to it."""
-    with tempfile.TemporaryDirectory(prefix="fwd-") as folder:
-        settings = load_settings(redis_url="embedded", data_dir=Path(folder), api_key="bench")
-        server = EmbeddedServer(DataDir(settings.data_dir))
-        server.start()
-        try:
-            yield settings
-        finally:
-            server.stop()
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table, and what programs read of it: by default its cells."""
+
+    table: Table
+    plain: Plain | None = None
+
+    def json(self) -> Plain:
+        """Row by row."""
+        if self.plain is not None:
+            return self.plain
+        names = [str(column.header) or "verdict" for column in self.table.columns]
+        lines = zip(*(column.cells for column in self.table.columns), strict=True)
+        return [dict(zip(names, line, strict=True)) for line in lines]
 
 
 def validating() -> Table:
@@ -48,9 +53,18 @@ def validating() -> Table:
     return table
 
 
-def delivering(rows: list[Row]) -> Table:
-    """Us and the floor, case by case."""
-    table = Table("delivery by one worker", "CPU s per million", "floor", "ratio", "events/s", "floor", "MB", title="")
+def delivering(asked: argparse.Namespace) -> Iterator[Sheet]:
+    """Us and the floor, case by case; and what is wanted of it."""
+    with queue() as settings:
+        rows = [measured(settings, case) for case in (*CASES, *(FULL if asked.full else ()))]
+    yield Sheet(delivery_table(rows), [row.json() for row in rows])
+    yield Sheet(table_of("delivery", targets.findings(rows)))
+
+
+def delivery_table(rows: list[Row]) -> Table:
+    """A line for each case."""
+    heads = ("CPU s per million", "floor", "ratio", "events/s", "floor", "MB", "a request, ms (p50 / p99)")
+    table = Table("delivery by one worker", *heads, title="")
     for row in rows:
         table.add_row(
             row.case,
@@ -60,58 +74,64 @@ def delivering(rows: list[Row]) -> Table:
             f"{row.events_per_s:,.0f}",
             f"{row.floor_events_per_s:,.0f}",
             f"{row.rss_mb:.0f}",
+            f"{row.p50_ms:.0f} / {row.p99_ms:.0f}",
         )
     return table
 
 
-def producing(settings: Settings) -> list[Table]:
+def producing(_: argparse.Namespace) -> Iterator[Sheet]:
     """What producers pay: per call, beside other clients; and a million events from eight threads."""
-    with sink(0) as url:
-        variables = {"FORWARDER_REDIS_URL": "embedded", "FORWARDER_DATA_DIR": str(settings.data_dir)}
-        calls = senders(url, os.environ | variables)
-    table = Table("producer", "wanted", "measured", title="")
-    for finding in producers.threads():
-        table.add_row(finding.case, finding.wanted, finding.measured)
-    return [calls, table]
+    with queue() as settings, sink(0) as url:
+        yield Sheet(senders(url, os.environ | variables(settings)))
+    yield Sheet(table_of("producer", producers.threads()))
 
 
-def _serving(settings: Settings) -> Table:
+def serving(_: argparse.Namespace) -> Iterator[Sheet]:
     """What the HTTP ingest costs."""
-    variables = {"FORWARDER_REDIS_URL": "embedded", "FORWARDER_DATA_DIR": str(settings.data_dir)}
-    variables |= {"FORWARDER_BACKLOG_MAX_EVENTS": "1000000000", "FORWARDER_LOG_LEVEL": "warning"}
-    return serving_table(os.environ | variables)
+    quiet = {"FORWARDER_BACKLOG_MAX_EVENTS": "1000000000", "FORWARDER_LOG_LEVEL": "warning"}
+    with queue() as settings:
+        yield Sheet(serving_table(os.environ | variables(settings) | quiet))
+
+
+def against(_: argparse.Namespace) -> Iterator[Sheet]:
+    """Us beside others."""
+    for title, kind in peers.KINDS:
+        lines = list(peers.measured(kind))
+        yield Sheet(peers.table_of(f"against peers: {title}", lines), [line.json() for line in lines])
+
+
+MEASURES: Final[dict[str, Callable[[argparse.Namespace], Iterator[Sheet]]]] = {
+    "validation": lambda _: iter([Sheet(validating())]),
+    "delivery": delivering,
+    "producers": producing,
+    "ingest": serving,
+    "replays": lambda _: iter([Sheet(replays.measured())]),
+    "overview": lambda _: iter([Sheet(overview.overview_table())]),
+    PEERS: against,
+}
 
 
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--only", choices=TABLES, help="one table")
+    parser.add_argument("--only", choices=MEASURES, help="one of them")
     parser.add_argument("--full", action="store_true", help="with the long case")
-    parser.add_argument("--json", action="store_true", help="the rows of delivery, as JSON")
+    parser.add_argument("--peers", action="store_true", help="with others' ways to do the same")
+    parser.add_argument("--json", action="store_true", help="for programs: the rows of each table")
     return parser.parse_args()
 
 
 def main() -> None:
     """Measure and print."""
     asked, console = _asked(), Console()
-    only = "delivery" if asked.json else asked.only
-    with queue() as settings:
-        if only in (None, "validation"):
-            console.print(validating())
-        if only in (None, "delivery"):
-            rows = [measured(settings, case) for case in (*CASES, *(FULL if asked.full else ()))]
-            if asked.json:
-                sys.stdout.write(json.dumps([row.json() for row in rows], indent=2) + "\n")
-            else:
-                console.print(delivering(rows))
-        if only in (None, "producers"):
-            for table in producing(settings):
-                console.print(table)
-        if only in (None, "ingest"):
-            console.print(_serving(settings))
-    if only in (None, "replays"):
-        replays.main()
-    if only in (None, "overview"):
-        overview.main()
+    plain: dict[str, list[Plain]] = {}
+    usual = [name for name in MEASURES if asked.peers or name != PEERS]
+    for name in [asked.only] if asked.only else usual:
+        for sheet in MEASURES[name](asked):
+            plain.setdefault(name, []).append(sheet.json())
+            if not asked.json:
+                console.print(sheet.table)
+    if asked.json:
+        json.dump(plain, sys.stdout, indent=2, ensure_ascii=False)
 
 
 if __name__ == "__main__":

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
 from forwarder.errors import ForwarderError
 from forwarder.settings import Settings
 from tests.benchmarks import floors, producers, replays_killed, serving_killed
-from tests.benchmarks.finding import Finding
+from tests.benchmarks.finding import Finding, table_of
 from tests.support.rig import QUICK, Rig
 from tests.support.waiting import eventually
 
@@ -219,15 +218,10 @@ CASES: dict[str, Callable[[], Iterator[Finding]]] = {
 
 
 def main(names: list[str]) -> int:
-    """Run these cases, or all."""
-    table = Table("case", "wanted", "measured", "")
-    failed = 0
-    for name in names or CASES:
-        for finding in CASES[name]():
-            table.add_row(finding.case, finding.wanted, finding.measured, "ok" if finding.good else "NOT MET")
-            failed += not finding.good
-    Console(width=160).print(table)
-    return 1 if failed else 0
+    """Run these cases, or all; 1 when something is not as wanted."""
+    found = [finding for name in names or CASES for finding in CASES[name]()]
+    Console(width=160).print(table_of("case", found))
+    return 0 if all(finding.good for finding in found) else 1
 
 
 if __name__ == "__main__":

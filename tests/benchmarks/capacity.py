@@ -8,23 +8,21 @@ import os
 import resource
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from forwarder.embedded import EmbeddedServer
 from forwarder.feedback import Members
-from forwarder.paths import DataDir
 from forwarder.queue.connection import Client, connect
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import run
 from forwarder.queue.stream import CHUNK_MAX_BYTES, CHUNK_MAX_EVENTS, append, new_chunk_id
-from forwarder.settings import Settings, load_settings
-from tests.benchmarks.delivery import ROOT, sink
+from forwarder.settings import Settings
+from tests.benchmarks.delivery import sink
+from tests.benchmarks.queue import queue
+from tests.benchmarks.running import ROOT
 
 SIZES = (100, 1_000)
 EVENTS = {"arrays": 100_000, "singles": 60_000}
@@ -119,21 +117,14 @@ def server_cpu(client: Client) -> float:
 def main() -> None:
     """Measure and print."""
     table = Table("events as", "bytes", "Redis, append µs", "Redis, drain µs", "worker µs", "memory, bytes", title="")
-    with tempfile.TemporaryDirectory(prefix="fwd-") as folder:
-        settings = load_settings(redis_url="embedded", data_dir=Path(folder), dedupe_ttl_s=60)
-        server = EmbeddedServer(DataDir(settings.data_dir))
-        server.start()
-        try:
-            with connect(settings) as client:
-                start, _ = run_through(settings, client, "singles", SIZES[0], 1)
-                for shape in EVENTS:
-                    for size in SIZES:
-                        cost = measure(settings, client, shape, size, start)
-                        shown = (cost.append_us, cost.drain_us, cost.worker_us, cost.memory)
-                        sys.stderr.write(f"{shape} {size}: {cost}\n")
-                        table.add_row(shape, str(size), *(f"{value:.2f}" for value in shown))
-        finally:
-            server.stop()
+    with queue(dedupe_ttl_s=60) as settings, connect(settings) as client:
+        start, _ = run_through(settings, client, "singles", SIZES[0], 1)
+        for shape in EVENTS:
+            for size in SIZES:
+                cost = measure(settings, client, shape, size, start)
+                shown = (cost.append_us, cost.drain_us, cost.worker_us, cost.memory)
+                sys.stderr.write(f"{shape} {size}: {cost}\n")
+                table.add_row(shape, str(size), *(f"{value:.2f}" for value in shown))
     Console().print(table)
 
 

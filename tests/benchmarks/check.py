@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from tests.benchmarks.__main__ import queue
 from tests.benchmarks.delivery import CASES, Row, measured
+from tests.benchmarks.queue import queue
 
 BASELINE: Final = Path(__file__).with_name("baseline.json")
 MARGIN: Final = 1.3

@@ -6,26 +6,29 @@ is what an event costs. Floor and worker alternate; the best of the rounds count
 
 import contextlib
 import functools
-import os
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import uvloop
 
-from forwarder.feedback import codec
 from forwarder.queue.connection import Client, connect
+from forwarder.queue.histograms import REQUEST_MS
 from forwarder.queue.keys import Keys
+from forwarder.queue.ledger import snapshot
+from forwarder.queue.scripts import run
 from forwarder.settings import Settings
-from tests.benchmarks import floors
+from tests.benchmarks import floors, running
+from tests.benchmarks.events import body_of
+from tests.benchmarks.running import ROOT, Used
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 FILL_TOGETHER: Final = 2_000
+MANY_FROM_MS: Final = 50
+"""A floor with a latency like this needs as many requests in flight as our workers may have."""
 FILL: Final = "for _ = 1, tonumber(ARGV[2]) do redis.call('XADD', KEYS[1], '*', 'body', ARGV[1]) end"
 
 
@@ -41,6 +44,7 @@ class Case:
         batch: most events of one request.
         latency_ms: of the upstream.
         workers: at once.
+        rounds: of which the best one counts.
     """
 
     name: str
@@ -50,20 +54,20 @@ class Case:
     batch: int = 500
     latency_ms: int = 0
     workers: int = 1
+    rounds: int = 2
 
-
-@dataclass(frozen=True, slots=True)
-class Used:
-    """What some work took: CPU of user and system, and the time on the clock (s); the largest process (MB)."""
-
-    cpu_s: float
-    wall_s: float
-    rss_mb: float
+    @property
+    def floor_in_flight(self) -> int:
+        """Requests at once of the floor: few are the cheapest, but for a slow upstream too few."""
+        return 128 if self.latency_ms >= MANY_FROM_MS else 16
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table. CPU is in seconds per million events."""
+    """A line of the table. CPU is in seconds per million events, memory that of the largest process.
+
+    p50 and p99 are of a request, as the workers see it: by the ledger's histogram, whose least bounds are 5 and 10 ms.
+    """
 
     case: str
     cpu: float
@@ -71,6 +75,8 @@ class Row:
     events_per_s: float
     floor_events_per_s: float
     rss_mb: float
+    p50_ms: float = 0.0
+    p99_ms: float = 0.0
 
     @property
     def ratio(self) -> float:
@@ -94,25 +100,13 @@ CASES: Final = (
     Case("50 ms", latency_ms=50, events=3_000_000),
     Case("50 ms, two workers", latency_ms=50, events=3_000_000, workers=2),
 )
-FULL: Final = (Case("10,000,000 queued", events=10_000_000),)
-
-
-def body_of(events: int, event_bytes: int) -> bytes:
-    """So many events of about so many bytes: an array, or one event alone."""
-    made = [_event(number, event_bytes) for number in range(events)]
-    return made[0] if events == 1 else b"[" + b",".join(made) + b"]"
-
-
-def _event(number: int, event_bytes: int) -> bytes:
-    event = {"trace_id": f"trace-{number:010d}", "value": 5, "weight": 0.5, "metadata": {"_user": "u17"}, "text": ""}
-    bare = len(codec().encode(event))
-    return codec().encode(event | {"text": ("a comment as people write them " * 40)[: max(0, event_bytes - bare)]})
+FULL: Final = (Case("10,000,000 queued", events=10_000_000, rounds=1),)
 
 
 @contextlib.contextmanager
-def sink(latency_ms: float) -> Iterator[str]:
+def sink(latency_ms: float, *options: str) -> Iterator[str]:
     """The upstream, running; yields its base URL."""
-    command = [sys.executable, "-m", "tests.benchmarks.sink", str(latency_ms / 1000)]
+    command = [sys.executable, "-m", "tests.benchmarks.sink", str(latency_ms / 1000), *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -121,11 +115,11 @@ def sink(latency_ms: float) -> Iterator[str]:
             process.terminate()
 
 
-def used(work: Callable[[], object], whose: int) -> Used:
-    """Run it once; `whose` says whose CPU counts: this process's or its children's."""
-    before, began = resource.getrusage(whose), time.monotonic()
+def used_here(work: Callable[[], object]) -> Used:
+    """What some work in this process takes."""
+    before, began = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
     work()
-    wall_s, after = time.monotonic() - began, resource.getrusage(whose)
+    wall_s, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Used(cpu_s, wall_s, after.ru_maxrss / 1024)
 
@@ -137,7 +131,7 @@ def fill(client: Client, keys: Keys, case: Case, entries: int) -> None:
         add(keys=[keys.events], args=[body, min(FILL_TOGETHER, entries - first)])
 
 
-def drain(settings: Settings, url: str, case: Case) -> None:
+def drain(settings: Settings, url: str, case: Case) -> Used:
     """Workers until nothing waits, their start and end included."""
     variables = {
         "FORWARDER_DATA_DIR": str(settings.data_dir),
@@ -148,26 +142,27 @@ def drain(settings: Settings, url: str, case: Case) -> None:
         "FORWARDER_DRAIN_IDLE_S": "0.5",
         "FORWARDER_LOG_LEVEL": "warning",
     }
-    command = [sys.executable, "-m", "workers", "--burst"]
-    running = [subprocess.Popen(command, cwd=ROOT, env=os.environ | variables) for _ in range(case.workers)]
-    assert [worker.wait() for worker in running] == [0] * case.workers
+    return running.run([[sys.executable, "-m", "workers", "--burst"]] * case.workers, variables)
 
 
-def measured(settings: Settings, case: Case, rounds: int = 2) -> Row:
+def measured(settings: Settings, case: Case) -> Row:
     """A case and its floor, alternating."""
     client, keys = connect(settings), Keys()
     ready = body_of(case.batch, case.event_bytes)
     with sink(case.latency_ms) as url:
-        work = functools.partial(drain, settings, url, case)
         fill(client, keys, case, case.workers)
-        start, ours, floor = used(work, resource.RUSAGE_CHILDREN), [], []
-        for _ in range(rounds):
+        start, ours, floor = drain(settings, url, case), [], []
+        client.delete(keys.ledger)
+        for _ in range(case.rounds):
             fill(client, keys, case, case.events // case.per_entry)
-            ours.append(used(work, resource.RUSAGE_CHILDREN))
+            ours.append(drain(settings, url, case))
             assert client.xlen(keys.events) == 0
-            post = functools.partial(floors.post_by_transport, url, ready, case.events // case.batch)
-            floor.append(used(lambda post=post: uvloop.run(post()), resource.RUSAGE_SELF))  # type: ignore[misc]
+            post = functools.partial(
+                floors.post_by_transport, url, ready, case.events // case.batch, case.floor_in_flight
+            )
+            floor.append(used_here(lambda post=post: uvloop.run(post())))  # type: ignore[misc]
     cpu_s, wall_s = (min(getattr(one, name) for one in ours) - getattr(start, name) for name in ("cpu_s", "wall_s"))
+    counters = run(client, snapshot(keys)).counters
     return Row(
         case.name,
         cpu_s / case.events * 1e6,
@@ -175,4 +170,5 @@ def measured(settings: Settings, case: Case, rounds: int = 2) -> Row:
         case.events / wall_s,
         case.events / min(one.wall_s for one in floor),
         max(one.rss_mb for one in ours),
+        *(REQUEST_MS.quantile(counters, share) or 0.0 for share in (0.5, 0.99)),
     )

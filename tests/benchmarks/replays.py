@@ -4,37 +4,25 @@ import os
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from forwarder.embedded import EmbeddedServer
-from forwarder.paths import DataDir
 from forwarder.queue.connection import Client, connect
 from forwarder.queue.keys import Keys
 from forwarder.queue.ledger import snapshot
 from forwarder.queue.scripts import run
-from forwarder.settings import Settings, load_settings
+from forwarder.settings import Settings
+from tests.benchmarks.finding import Finding, table_of
+from tests.benchmarks.queue import queue
+from tests.benchmarks.running import ROOT
 from tests.support.letters import bury
 
 LETTERS = 1_000_000
-ROOT = Path(__file__).resolve().parents[2]
 SMALL_MB = 150
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the table."""
-
-    case: str
-    wanted: str
-    measured: str
-    good: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +80,11 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield replaying(settings, client, "replay, each letter of another first time")
 
 
-def main() -> int:
-    """Measure and print."""
-    table = Table(f"{LETTERS:,} dead letters", "wanted", "measured", "")
-    failed = 0
-    with tempfile.TemporaryDirectory(prefix="fwd-") as folder:
-        settings = load_settings(redis_url="embedded", data_dir=Path(folder), api_key="bench")
-        server = EmbeddedServer(DataDir(settings.data_dir))
-        server.start()
-        for finding in findings(settings):
-            table.add_row(finding.case, finding.wanted, finding.measured, "ok" if finding.good else "NOT MET")
-            failed += not finding.good
-        server.stop()
-    Console(width=120).print(table)
-    return 1 if failed else 0
+def measured() -> Table:
+    """All of them in a table."""
+    with queue() as settings:
+        return table_of(f"{LETTERS:,} dead letters", findings(settings))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    Console(width=120).print(measured())

@@ -8,7 +8,6 @@ import base64
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,9 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from forwarder.embedded import EmbeddedServer
 from forwarder.feedback import Members
-from forwarder.paths import DataDir
 from forwarder.queue import crew, ledger
 from forwarder.queue.connection import Client, connect
 from forwarder.queue.keys import Keys
@@ -28,9 +25,12 @@ from forwarder.queue.partitions import configured
 from forwarder.queue.pause import end_pause, set_pause
 from forwarder.queue.scripts import run, run_all
 from forwarder.queue.stream import append, new_chunk_id
-from forwarder.settings import Settings, load_settings
+from forwarder.settings import Settings
 from tests.benchmarks.capacity import event_of, server_cpu
-from tests.benchmarks.delivery import ROOT, sink
+from tests.benchmarks.delivery import sink
+from tests.benchmarks.queue import queue
+from tests.benchmarks.queue import variables as leading_to
+from tests.benchmarks.running import ROOT
 from tests.support.waiting import eventually
 
 SCALES = ((1, 1), (2, 1), (2, 2), (2, 4))
@@ -70,22 +70,20 @@ class Found:
 def measure(workers: int, shape: str, variables: dict[str, str]) -> Found:
     """Deliver the events of one shape with so many workers, on a server of their own."""
     per_entry, count = SHAPES[shape]
-    with tempfile.TemporaryDirectory(prefix="fwd-") as folder, sink(0) as url:
-        given = {"FORWARDER_DATA_DIR": folder, "FORWARDER_BASE_URL": url, "FORWARDER_API_KEY": "bench"}
-        given |= {"FORWARDER_LOG_LEVEL": "error", "FORWARDER_DRAIN_IDLE_S": "0.3"}
-        given |= {"FORWARDER_CONCURRENCY": AT_ONCE, **variables}
-        settings = load_settings(**{name.removeprefix("FORWARDER_").lower(): value for name, value in given.items()})
-        with _server(settings), connect(settings) as client:
-            base = int(client.info("memory")["used_memory"])
-            run(client, set_pause(Keys(), "the bench fills the queue", None))
-            began = time.process_time()
-            _fill(client, settings, per_entry, count)
-            append_us = (time.process_time() - began) / count * 1e6
-            stored = (int(client.info("memory")["used_memory"]) - base) / count
-            with _workers(workers, given) as supervisor:
-                assert eventually(lambda: len(crew.workers(client)) == workers, 60)
-                rates = _delivered(client, settings, count, supervisor)
-            return Found(*rates, append_us, stored)
+    options = {name.removeprefix("FORWARDER_").lower(): value for name, value in variables.items()}
+    with sink(0) as url, queue(**options) as settings, connect(settings) as client:
+        given = {"FORWARDER_BASE_URL": url, "FORWARDER_API_KEY": "bench", "FORWARDER_CONCURRENCY": AT_ONCE}
+        given |= {"FORWARDER_LOG_LEVEL": "error", "FORWARDER_DRAIN_IDLE_S": "0.3", **variables, **leading_to(settings)}
+        base = int(client.info("memory")["used_memory"])
+        run(client, set_pause(Keys(), "the bench fills the queue", None))
+        began = time.process_time()
+        _fill(client, settings, per_entry, count)
+        append_us = (time.process_time() - began) / count * 1e6
+        stored = (int(client.info("memory")["used_memory"]) - base) / count
+        with _workers(workers, given) as supervisor:
+            assert eventually(lambda: len(crew.workers(client)) == workers, 60)
+            rates = _delivered(client, settings, count, supervisor)
+        return Found(*rates, append_us, stored)
 
 
 def _delivered(client: Client, settings: Settings, count: int, supervisor: int) -> tuple[float, float, float, float]:
@@ -127,16 +125,6 @@ def _fill(client: Client, settings: Settings, per_entry: int, count: int) -> Non
             run_all(client, steps)
             steps.clear()
     run_all(client, steps)
-
-
-@contextmanager
-def _server(settings: Settings) -> Iterator[None]:
-    server = EmbeddedServer(DataDir(settings.data_dir))
-    server.start()
-    try:
-        yield
-    finally:
-        server.stop()
 
 
 @contextmanager

@@ -3,7 +3,7 @@ from tests.benchmarks.delivery import Row
 
 
 def row(case: str, cpu: float) -> Row:
-    return Row(case, cpu, 0.5, 1e5, 1e6, 70)
+    return Row(case, cpu, floor_cpu=0.5, events_per_s=1e5, floor_events_per_s=1e6, rss_mb=70)
 
 
 def test_what_stays_within_the_margin_is_well_and_what_leaves_it_is_named() -> None:
