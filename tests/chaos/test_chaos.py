@@ -33,7 +33,7 @@ def test_nothing_is_lost_whatever_breaks(folder: Path, seed: int | None) -> None
 
 
 def test_a_run_on_a_cluster_comes_to_a_verdict(folder: Path) -> None:
-    """No more than that: `make chaos CLUSTER=1` lasts long enough for nodes that die, and test_cluster.py has one, too."""
+    """No more than that: `make chaos CLUSTER=1` lasts long enough for nodes that die, and test_cluster.py kills one."""
     kinds = [ALL["primary-hand-over"], ALL["horse-kill"]]
     run = chaos(1, 4, folder, kinds=kinds, every_s=EVERY_S, on_cluster=True)
     assert not run.failures, str(run)
