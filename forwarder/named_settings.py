@@ -14,4 +14,6 @@ class Named(BaseModel):
     @classmethod
     def _in_short(cls, given: Any) -> Any:  # noqa: ANN401 - whatever the variable holds
         secret = next(iter(cls.model_fields))
+        if isinstance(given, int) and not isinstance(given, bool):  # digits alone are read as a number
+            given = str(given)
         return {secret: given} if isinstance(given, str | SecretStr) else given

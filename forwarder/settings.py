@@ -28,7 +28,7 @@ from forwarder.redis_settings import RedisSettings
 from forwarder.renamed import RenamedVariables
 from forwarder.sealing_settings import SealingSettings
 from forwarder.upstream_settings import Upstream
-from forwarder.wrong_settings import in_words
+from forwarder.wrong_settings import in_words, unreadable
 
 PREFIX = "FORWARDER_"
 DEFAULT_DESTINATION = "default"
@@ -183,4 +183,4 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - any field of 
     except ValidationError as error:
         raise InvalidSettings(in_words(error, PREFIX, Settings.model_fields)) from None
     except SettingsError as error:
-        raise InvalidSettings(f"the environment or .env cannot be read: {error}") from None
+        raise InvalidSettings(unreadable(error, PREFIX, Settings.model_fields)) from None

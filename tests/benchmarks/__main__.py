@@ -15,7 +15,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import floors, overview, producers, replays, targets
+from tests.benchmarks import burst, figures, floors, overview, producers, replays, targets
 from tests.benchmarks.delivery import CASES, FULL, Row, measured, sink
 from tests.benchmarks.events import body_of
 from tests.benchmarks.finding import table_of
@@ -103,9 +103,11 @@ def against(_: argparse.Namespace) -> Iterator[Sheet]:
 MEASURES: Final[dict[str, Callable[[argparse.Namespace], Iterator[Sheet]]]] = {
     "validation": lambda _: iter([Sheet(validating())]),
     "delivery": delivering,
+    "figures": lambda _: iter([Sheet(table_of("figures of a queue", figures.findings()))]),
     "producers": producing,
     "ingest": serving,
     "replays": lambda _: iter([Sheet(replays.measured())]),
+    "burst": lambda _: iter([Sheet(table_of("a burst of dead letters", burst.findings()))]),
     "overview": lambda _: iter([Sheet(overview.overview_table())]),
     PEERS: against,
 }

@@ -21,6 +21,7 @@ Redis = Any
 
 KEYS = Keys()
 EVENT = b'{"trace_id":"t","value":1}'
+REPLAY = "0123456789ab"
 
 
 @pytest.fixture
@@ -288,7 +289,7 @@ def test_a_batch_loses_its_suspects_and_what_remains_is_another_batch(client: Re
 
 
 def test_what_is_put_back_keeps_what_its_entry_knew_and_the_tries_so_far(client: Redis) -> None:
-    client.xadd(KEYS.events, {"body": EVENT, "source": "web", "at": "1234", "replays": "2", "replay": "abc"})
+    client.xadd(KEYS.events, {"body": EVENT, "source": "web", "at": "1234", "replays": "2", "replay": REPLAY})
     someone = Someone(client, 0, "a")
     (entry,) = someone.read()
 
@@ -298,5 +299,17 @@ def test_what_is_put_back_keeps_what_its_entry_knew_and_the_tries_so_far(client:
     (again,) = someone.read()
     assert again.id != entry.id
     assert (again.attempts, again.queued_ms, again.at_ms) == (3, entry.queued_ms, 1234)
-    assert (again.source, again.replays, again.replay) == (b"web", 2, entry.replay)
+    assert (again.source, again.replays, again.replay) == (b"web", 2, REPLAY)
     assert ambiguous(client) == 0
+
+
+def test_a_replay_is_told_once_of_an_entry_that_two_settle(client: Redis) -> None:
+    client.hset(KEYS.replay(REPLAY), "delivered", 0)
+    client.xadd(KEYS.events, {"body": EVENT, "replay": REPLAY})
+    someone = Someone(client, 0, "a")
+    (entry,) = someone.read()
+
+    assert someone.settle("", [entry]) == Settled(entries=1, lost_events=0)
+    assert someone.settle("", [entry]) == Settled(entries=0, lost_events=1)
+
+    assert client.hget(KEYS.replay(REPLAY), "delivered") == b"1"

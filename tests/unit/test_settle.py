@@ -123,3 +123,14 @@ def test_a_letter_of_a_later_batch_names_its_entry_among_all() -> None:
     second.refusals.append(Refusal(Piece(second.batch, range(1, 2)), "rejected", "bad", 400, 1))
     (letter,) = letters_of(settlement(KEYS, TOKEN, [first, second]))
     assert letter["load"] == 3
+
+
+def test_a_letter_s_error_quotes_nothing_of_what_a_user_wrote() -> None:
+    wrote = event("t", text="my very personal comment")
+    made = Batch([Load(entry(wrote, 1), join([wrote]))])
+    error = "HTTP 400: cannot take 'my very personal comment'"
+    (letter,) = letters_of(
+        settlement(KEYS, TOKEN, [Outcome(made, refusals=[Refusal(made.whole(), "rejected", error, 400, 1)])])
+    )
+    assert letter["error"] == "HTTP 400: cannot take '[…]'".encode()
+    assert letter["body"] == wrote

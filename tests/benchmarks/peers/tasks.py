@@ -8,8 +8,8 @@ from typing import Final
 from typing_extensions import override
 
 from tests.benchmarks.peers.peer import Peer
-from tests.benchmarks.peers.scene import Scene
 from tests.benchmarks.running import Command
+from tests.benchmarks.scene import Scene
 
 HERE: Final = "tests.benchmarks.peers"
 CELERY: Final = (
