@@ -33,8 +33,8 @@ up: $(VENV)/.run ## run it all: queue, workers, sandbox (Ctrl-C stops)
 test: $(VENV)/.dev ## run the tests
 	@$(BIN)/pytest -q -n 3
 
-chaos: $(VENV)/.dev ## break everything at random, MINUTES=10 long; SEED=n repeats a run
-	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
+chaos: $(VENV)/.dev ## break everything at random, MINUTES=10 long; SEED=n repeats a run, CLUSTER=1 has the queue on a Redis Cluster
+	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(if $(CLUSTER),--cluster)
 
 behaviour: $(VENV)/.dev ## measure delivery in trouble: outage, limits, kill -9 (CASE=outage for one)
 	@$(BIN)/python -m tests.benchmarks.behaviour $(CASE)

@@ -13,6 +13,8 @@ def allowed(info: FieldInfo) -> str:
     """`an integer from 1 to 500`, `a number above 0`, `portkey | bearer`, …; empty when every text is."""
     if get_origin(info.annotation) is Literal:
         return " | ".join(get_args(info.annotation))
+    if info.annotation is bool:
+        return "on | off"
     for constraint in info.metadata:
         if getattr(constraint, "pattern", None):
             return f"text that matches {constraint.pattern}"
@@ -23,11 +25,16 @@ def allowed(info: FieldInfo) -> str:
 
 def _bounds(info: FieldInfo, words: dict[str, str]) -> list[str]:
     return [
-        text.format(getattr(constraint, bound))
+        text.format(_figure(getattr(constraint, bound)))
         for constraint in info.metadata
         for bound, text in words.items()
         if hasattr(constraint, bound)
     ]
+
+
+def _figure(bound: float) -> float:
+    """A million is 1000000, also where a fraction may be."""
+    return int(bound) if bound == int(bound) else bound
 
 
 def _plain(annotation: Any) -> Any:  # noqa: ANN401 - any type

@@ -34,7 +34,7 @@ class Reply(msgspec.Struct, frozen=True):
     headers: Mapping[str, str] = {}
 
 
-class Refused(Exception):  # noqa: N818 - reads as what it is: `except Refused`
+class Refused(Exception):
     """A request that is not taken; carries the reply that says why."""
 
     def __init__(self, reply: Reply) -> None:

@@ -1,9 +1,11 @@
 """The FORWARDER_CONSOLE_* variables: who may use the console and `/api`, as what, and for how long."""
 
 import re
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator
+
+from forwarder.named_settings import Named
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
 Role = Literal["viewer", "operator"]
@@ -16,19 +18,11 @@ _SCRYPT: Final = re.compile(
 _ROLE_ABOUT: Final = "viewer: looks; operator: also changes"
 
 
-class ConsoleUser(BaseModel):
+class ConsoleUser(Named):
     """One person who may log in."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     password: SecretStr = Field(description="the password's hash, as `forwarder console-password` makes it")
     role: Role = Field("viewer", description=_ROLE_ABOUT)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _alone(cls, given: Any) -> Any:  # noqa: ANN401 - whatever the variable holds
-        """`FORWARDER_CONSOLE_USERS__NAME=hash` for short."""
-        return {"password": given} if isinstance(given, str | SecretStr) else given
 
     @field_validator("password")
     @classmethod
@@ -38,19 +32,11 @@ class ConsoleUser(BaseModel):
         return password
 
 
-class ConsoleToken(BaseModel):
+class ConsoleToken(Named):
     """One program, or person, that comes with a token."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     token: SecretStr = Field(description="sha256: and the token's digest, as `forwarder console-token` makes it")
     role: Role = Field("viewer", description=_ROLE_ABOUT)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _alone(cls, given: Any) -> Any:  # noqa: ANN401 - whatever the variable holds
-        """`FORWARDER_CONSOLE_TOKENS__NAME=hash` for short."""
-        return {"token": given} if isinstance(given, str | SecretStr) else given
 
     @field_validator("token")
     @classmethod

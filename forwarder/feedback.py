@@ -12,27 +12,29 @@ A body that the strict decoder takes is forwarded as the bytes it is. Only a bod
 by event: what merely is not canonical (5.0, null) is written anew, what is wrong becomes a `Flaw`.
 """
 
-import json
-import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from forwarder.culprits import (
+    UNWRITABLE,
+    found_number,
+    largest_field,
+    refuse_non_finite,
+    unreadable_field,
+    unwritable_field,
+)
 from forwarder.errors import InvalidFeedback
 from forwarder.flaws import Flaw, explain
 from forwarder.parts import UNDECODABLE, WHITESPACE, raw_parts
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 VALUE_MIN: Final = -10
 VALUE_MAX: Final = 10
-UNWRITABLE: Final = (TypeError, ValueError, OverflowError, RecursionError)
 
 _Value = Annotated[int, Meta(ge=VALUE_MIN, le=VALUE_MAX)]
 _Weight = Annotated[float, Meta(ge=0, le=1)]
@@ -175,9 +177,11 @@ class Codec:
         try:
             raw = msgspec.json.encode(event)
             if b"null" in raw:  # msgspec writes NaN and infinities as null
-                _refuse_non_finite(msgspec.to_builtins(event))
+                refuse_non_finite(msgspec.to_builtins(event))
         except UNWRITABLE as error:
-            raise InvalidFeedback([Flaw(None, _culprit(event), f"cannot be written as JSON: {error}", b"")]) from None
+            raise InvalidFeedback(
+                [Flaw(None, unwritable_field(event), f"cannot be written as JSON: {error}", b"")]
+            ) from None
         outcome = self._canonical(raw, None)
         if isinstance(outcome, Flaw):
             raise InvalidFeedback([outcome])
@@ -195,7 +199,7 @@ class Codec:
         """One event in its canonical form, or why it has none."""
         if len(raw) > self._limits.event_max_bytes:
             problem = f"the event has {len(raw)} bytes; at most {self._limits.event_max_bytes} are allowed"
-            return Flaw(index, _largest_field(raw), problem, raw)
+            return Flaw(index, largest_field(raw), problem, raw)
         try:
             self._strict_one.decode(raw)
         except UNDECODABLE:
@@ -207,8 +211,8 @@ class Codec:
             event = self._lenient_one.decode(raw)
         except UNDECODABLE as error:
             field, problem = explain(error, self._rules)
-            field = _culprit(_loosely(raw)) if field is None else field
-            return Flaw(index, field, problem + _found_number(raw, field, problem), raw)
+            field = unreadable_field(raw) if field is None else field
+            return Flaw(index, field, problem + found_number(raw, field, problem), raw)
         if isinstance(event.value, float):
             if not event.value.is_integer():
                 return Flaw(index, "value", f"must be {self._rules['value']}, got {event.value}", raw)
@@ -222,7 +226,7 @@ def codec(limits: Limits = Limits()) -> Codec:
     return Codec(limits)
 
 
-def join(events: list[bytes]) -> Members:
+def join(events: Sequence[bytes]) -> Members:
     """Valid events, joined as members of an array."""
     return Members(b",".join(events), len(events))
 
@@ -230,46 +234,3 @@ def join(events: list[bytes]) -> Members:
 def split(members: bytes) -> list[bytes]:
     """The single events of joined members, as slices of the same bytes."""
     return raw_parts(b"[" + members + b"]")
-
-
-def _refuse_non_finite(value: Any) -> None:  # noqa: ANN401 - whatever stood in metadata, as builtins
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{value} is not a finite number")
-    children: Iterable[Any] = ()
-    if isinstance(value, dict):
-        children = value.values()
-    elif isinstance(value, list | tuple):
-        children = value
-    for child in children:
-        _refuse_non_finite(child)
-
-
-def _culprit(event: dict[str, Any]) -> str | None:
-    """The field whose value cannot be written as JSON."""
-    for field, value in event.items():
-        try:
-            msgspec.json.encode(value)
-            _refuse_non_finite(msgspec.to_builtins(value))
-        except UNWRITABLE:
-            return field
-    return None
-
-
-def _loosely(raw: bytes) -> dict[str, Any]:
-    """An event that strict JSON refuses, read with everything the standard library lets pass."""
-    try:
-        event = json.loads(raw.decode("utf-8", "surrogateescape"))
-    except (ValueError, RecursionError):
-        return {}
-    return event if isinstance(event, dict) else {}
-
-
-def _found_number(raw: bytes, field: str | None, problem: str) -> str:
-    """`, got 11` for a number out of its range; other values are not quoted, they may be personal."""
-    value = _loosely(raw).get(field) if field in ("value", "weight") and "got" not in problem else None
-    return f", got {value}" if isinstance(value, int | float) and abs(value) < 1e9 else ""  # noqa: PLR2004 - legible
-
-
-def _largest_field(raw: bytes) -> str | None:
-    event = _loosely(raw)
-    return max(event, key=lambda name: len(str(event[name])), default=None)

@@ -1,30 +1,24 @@
 """The FORWARDER_INGEST_* variables: where the HTTP ingest listens, whom it lets in, what it takes."""
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
+
+from forwarder.named_settings import Named
 
 KeyName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 HASH_PREFIX = "sha256:"
 SOURCE_PATTERN = r"^[\x20-\x7e]{0,200}$"
 
 
-class IngestKey(BaseModel):
+class IngestKey(Named):
     """One key that callers may use, and what it is tied to."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     key: SecretStr = Field(description="the key, or sha256: and the hexadecimal digest of it")
     destination: str = Field("default", description="where the events of its callers go")
     source: str | None = Field(None, pattern=SOURCE_PATTERN, description="their source; the key's name when not set")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _alone(cls, given: Any) -> Any:  # noqa: ANN401 - whatever the variable holds
-        """`FORWARDER_INGEST_KEYS__NAME=key` for short."""
-        return {"key": given} if isinstance(given, str | SecretStr) else given
 
     @field_validator("key")
     @classmethod

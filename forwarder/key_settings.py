@@ -1,6 +1,5 @@
 """The variables of an upstream that concern its key: where it is, how it is sent, and over what."""
 
-import ipaddress
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from forwarder.errors import InvalidSettings
+from forwarder.listening import is_loopback
 
 SCOPE: Final = "{scope}"
 """Stands in a message for what the variables of a destination begin with."""
@@ -111,13 +111,3 @@ def masked(text: str, secrets: Sequence[str]) -> str:
         if len(secret) >= MASKED_FROM:
             text = text.replace(secret, MASK)
     return text
-
-
-def is_loopback(host: str) -> bool:
-    """Whether what is sent there stays on this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -1,6 +1,7 @@
 """Listening sockets for our servers: taken before anything else is touched, with one clear line when they cannot be."""
 
 import errno
+import ipaddress
 import socket
 from typing import Final
 
@@ -44,3 +45,13 @@ def base_url(host: str, port: int) -> str:
 def console_url(base: str) -> str:
     """The console's URL beside an API's base URL."""
     return f"{base.removesuffix('/v1')}/console/"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine is meant: nobody else reaches what listens there, and what is sent there stays."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

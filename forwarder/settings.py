@@ -6,70 +6,34 @@ printed, logged or stored.
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from forwarder.allowed import allowed
-from forwarder.console_settings import ConsoleSettings, ConsoleToken, ConsoleUser
-from forwarder.errors import ForwarderError, InvalidSettings
-from forwarder.extras import require
+from forwarder.console_settings import ConsoleSettings
+from forwarder.errors import InvalidSettings
+from forwarder.extras import zstd_is_there
 from forwarder.feedback import Limits
-from forwarder.ingest_settings import IngestKey, IngestSettings
-from forwarder.key_settings import KEY_SETTINGS, SCOPE, KeySettings
+from forwarder.ingest_settings import IngestSettings
+from forwarder.key_settings import KEY_SETTINGS
 from forwarder.paths import DataDir, default_data_dir
 from forwarder.producer_settings import ProducerSettings
 from forwarder.queue.caps import Caps
-from forwarder.queue.keys import PARTITIONS, SLOTS
+from forwarder.queue.keys import SLOTS
 from forwarder.queue.packing import Compression
 from forwarder.redaction import known_secrets
 from forwarder.redis_settings import RedisSettings
 from forwarder.renamed import RenamedVariables
 from forwarder.sealing_settings import SealingSettings
+from forwarder.upstream_settings import Upstream
+from forwarder.wrong_settings import in_words, unreadable
 
 PREFIX = "FORWARDER_"
 DEFAULT_DESTINATION = "default"
 
 DestinationName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-
-
-class Upstream(KeySettings):
-    """One destination: where it is, the key, and how it wants to be treated."""
-
-    batch_max_events: int = Field(500, ge=1, le=10_000, description="most events in one request")
-    batch_max_bytes: int = Field(1_048_576, ge=1_024, le=104_857_600, description="most bytes in one request body")
-    batch_linger_ms: int = Field(50, ge=0, le=60_000, description="longest wait for a batch to fill")
-    concurrency_max: int = Field(128, ge=1, le=1_000, description="most requests at once, over the whole fleet")
-    concurrency: int | None = Field(None, ge=1, le=1_000, description="requests at once, fixed; adaptive when not set")
-    rate_requests_per_s: float | None = Field(None, gt=0, le=1e6, description="most requests, over the whole fleet")
-    rate_events_per_s: float | None = Field(None, gt=0, le=1e9, description="most events, over the whole fleet")
-    connect_timeout_s: float = Field(5, gt=0, le=120, description="for a connection to be made")
-    request_timeout_s: float = Field(30, gt=0, le=600, description="for an answer to a request")
-    retry_max_attempts: int = Field(20, ge=1, le=1_000, description="tries before a batch is dead-lettered")
-    retry_max_age_s: float = Field(604_800, gt=0, description="time on the queue after which a failure is the last")
-    retry_base_ms: int = Field(500, ge=1, le=600_000, description="backoff before the second try; doubles each time")
-    retry_max_ms: int = Field(60_000, ge=1, le=3_600_000, description="longest backoff")
-    retry_after_max_s: float = Field(300, ge=0, le=86_400, description="longest Retry-After that is honoured")
-    partitions: int = Field(1, ge=1, le=PARTITIONS, description="streams over which events are spread")
-    pause_min_s: float = Field(1, gt=0, le=86_400, description="first pause of a destination that fails; doubles")
-    pause_max_s: float = Field(60, gt=0, le=86_400, description="longest pause before the next probe")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        for most, least in (("retry_max_ms", "retry_base_ms"), ("pause_max_s", "pause_min_s")):
-            if getattr(self, most) < getattr(self, least):
-                raise ValueError(f"{SCOPE}{most.upper()} must not be below {SCOPE}{least.upper()}")
-        if self.concurrency is not None and self.concurrency > self.concurrency_max:
-            raise ValueError(f"{SCOPE}CONCURRENCY must not be above {SCOPE}CONCURRENCY_MAX ({self.concurrency_max})")
-        return self
-
-    @property
-    def url(self) -> str:
-        """Where batches are posted."""
-        return self.base_url + self.feedback_path
 
 
 class Settings(
@@ -90,7 +54,9 @@ class Settings(
     key_prefix: str = Field("feedback:", pattern=r"^[A-Za-z0-9_.:-]*$", description="of every Redis key")
     backlog_max_events: int = Field(10_000_000, ge=1, description="waiting events at which appends are refused")
     memory_max_percent: int = Field(90, ge=1, le=100, description="of Redis's maxmemory at which appends are refused")
-    queue_compression: Compression = Field("none", description="of bodies on the queue; zstd needs the extra zstd")
+    queue_compression: Annotated[Compression, AfterValidator(zstd_is_there)] = Field(
+        "none", description="of bodies on the queue; zstd needs the extra zstd"
+    )
     dedupe_ttl_s: int = Field(3_600, ge=1, le=2_592_000, description="how long an append can be retried safely")
     trace_id_max_length: int = Field(512, ge=1, le=65_536, description="characters of a trace id")
     event_max_bytes: int = Field(262_144, ge=128, le=10_485_760, description="of one event's JSON")
@@ -135,16 +101,6 @@ class Settings(
         if url is not None and (parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment):
             raise ValueError("must be an http:// or https:// URL")
         return url
-
-    @field_validator("queue_compression")
-    @classmethod
-    def _can_compress(cls, compression: Compression) -> Compression:
-        if compression == "zstd":
-            try:
-                require("zstd")
-            except ForwarderError as error:
-                raise ValueError(str(error)) from None
-        return compression
 
     @model_validator(mode="after")
     def _destinations_are_right(self) -> Self:
@@ -213,7 +169,7 @@ class Settings(
             return Upstream(**{**common, **own})
         except ValidationError as error:
             scope = f"{PREFIX}DESTINATIONS__{destination.upper()}__"
-            raise InvalidSettings(_in_words(error, scope)) from None
+            raise InvalidSettings(in_words(error, scope, Settings.model_fields)) from None
 
 
 def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - any field of Settings
@@ -225,37 +181,6 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - any field of 
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        raise InvalidSettings(_in_words(error, PREFIX)) from None
+        raise InvalidSettings(in_words(error, PREFIX, Settings.model_fields)) from None
     except SettingsError as error:
-        raise InvalidSettings(f"the environment or .env cannot be read: {error}") from None
-
-
-_NAMED: Final[dict[str, tuple[str, type[BaseModel]]]] = {
-    "INGEST_KEYS": ("an ingest key", IngestKey),
-    "CONSOLE_USERS": ("a user of the console", ConsoleUser),
-    "CONSOLE_TOKENS": ("a token of the console", ConsoleToken),
-}
-"""What has names of the user's own, by a part of the variable; all of it may be secret."""
-
-
-def _in_words(error: ValidationError, scope: str) -> str:
-    return "\n".join(_line(flaw, scope) for flaw in error.errors(include_url=False))
-
-
-def _line(flaw: ErrorDetails, scope: str) -> str:
-    """One wrong value: its variable, what is allowed, and what it is unless that may be a secret."""
-    problem = flaw["msg"].removeprefix("Value error, ").replace(SCOPE, scope)
-    if not flaw["loc"]:
-        return problem
-    name = scope + "__".join(str(part) for part in flaw["loc"]).upper()
-    info = Settings.model_fields.get(str(flaw["loc"][0]))
-    if flaw["type"] == "extra_forbidden":
-        of, model = next((kind for part, kind in _NAMED.items() if part in name), ("a destination", Upstream))
-        problem = f"is not a setting of {of}; known are {', '.join(sorted(model.model_fields))}"
-    elif flaw["type"] != "value_error" and info and allowed(info):
-        problem = f"must be {allowed(info)}"
-    given = flaw["input"] if isinstance(flaw["input"], str | int | float) else ""
-    secret = "API_KEY" in name or any(part in name for part in _NAMED)
-    secret = secret or "@" in str(given) or "password" in str(given)  # a URL may hold a password
-    got = "" if given == "" or secret else f" (it is {str(given)[:60]!r})"
-    return f"{name}: {problem[0].lower()}{problem[1:]}{got}"
+        raise InvalidSettings(unreadable(error, PREFIX, Settings.model_fields)) from None

@@ -3,8 +3,8 @@
 import sys
 
 if sys.version_info >= (3, 14):
-    from compression.zstd import DecompressionParameter, ZstdDecompressor, ZstdError, ZstdFile
+    from compression.zstd import DecompressionParameter, ZstdDecompressor, ZstdError, ZstdFile, compress
 else:
-    from backports.zstd import DecompressionParameter, ZstdDecompressor, ZstdError, ZstdFile
+    from backports.zstd import DecompressionParameter, ZstdDecompressor, ZstdError, ZstdFile, compress
 
-__all__ = ["DecompressionParameter", "ZstdDecompressor", "ZstdError", "ZstdFile"]
+__all__ = ["DecompressionParameter", "ZstdDecompressor", "ZstdError", "ZstdFile", "compress"]

@@ -8,7 +8,7 @@ from types import FrameType
 
 from forwarder.errors import ForwarderError
 from forwarder.orphan import stop_with_parent
-from forwarder.queue.connection import queue_errors
+from forwarder.queue.unavailable import queue_errors
 from forwarder.settings import load_settings
 
 

@@ -136,5 +136,5 @@ def _opened(breaker: Breaker, seen: Seen, why: tuple[str, str], now_ms: int, pau
     only_asked = seen.asked_ms > 0 and not seen.misfit and breaker.run < RUN_MAX  # a healthy upstream that throttles
     trips = breaker.trips if only_asked else 1 if lasted else breaker.trips + 1
     own_ms = 0 if only_asked else min(pauses.longest_ms, pauses.first_ms * (1 << min(trips - 1, 32)))
-    opened = Breaker(open=True, run=breaker.run, counted_ms=now_ms, trips=trips, closed_ms=breaker.closed_ms)
+    opened = Breaker(open=True, run=breaker.run, trips=trips)  # what it counts begins anew when it closes
     return opened, Opening(*why, max(own_ms, pauses.stretched(seen.asked_ms)))

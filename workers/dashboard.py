@@ -10,6 +10,6 @@ from rq import serializers
 from forwarder.queue.connection import control_url
 from forwarder.settings import load_settings
 
-serializers.PickleSerializer = serializers.JSONSerializer  # type: ignore[assignment]
+serializers.PickleSerializer = serializers.JSONSerializer  # type: ignore[assignment] # one in the other's place, on purpose
 
 RQ_DASHBOARD_REDIS_URL = control_url(load_settings())

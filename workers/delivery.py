@@ -9,7 +9,8 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from forwarder.key_settings import MASK, masked
-from forwarder.settings import Upstream
+from forwarder.upstream_settings import Upstream
+from workers.coding import coder, coding_headers
 from workers.key import Key
 from workers.request import Posts
 from workers.verdict import Answer
@@ -40,7 +41,9 @@ class Sender:
         self._timeout_s = upstream.request_timeout_s
         self._connections = max(upstream.concurrency_max, upstream.concurrency or 0)
         self._key = Key(upstream)
-        self._posts = Posts(upstream.url, HEADERS, httpx.Timeout(self._timeout_s, connect=upstream.connect_timeout_s))
+        self._coded = coder(upstream.content_encoding)
+        headers = HEADERS | coding_headers(upstream.content_encoding)
+        self._posts = Posts(upstream.url, headers, httpx.Timeout(self._timeout_s, connect=upstream.connect_timeout_s))
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(limit=self._connections, ttl_dns_cache=60, keepalive_timeout=30)
@@ -75,7 +78,7 @@ class Sender:
 
     async def _exchange(self, body: bytes, key: str) -> Answer:
         headers = {**self._key.headers, "idempotency-key": key}
-        response = await self._transport.handle_async_request(self._posts.request(body, headers))
+        response = await self._transport.handle_async_request(self._posts.request(self._coded(body), headers))
         try:
             text = await _text(response)
         finally:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from forwarder.log import get_logger
 from forwarder.queue.histograms import REQUEST_MS
-from forwarder.settings import Upstream
+from forwarder.upstream_settings import Upstream
 from workers.backoff import delay_s, retry_after_s
 from workers.batch import Batch, Capacity, Piece
 from workers.outcome import Outcome, Ruling

@@ -13,16 +13,14 @@ from typing import Final
 from forwarder.log import get_logger
 from forwarder.queue.connection import AWAY, AsyncClient
 from forwarder.queue.keys import Keys
-from forwarder.queue.rate import book
-from forwarder.queue.scripts import run_async
-from forwarder.settings import Upstream
+from forwarder.upstream_settings import Upstream
 from workers.backoff import retry_after_s
 from workers.batch import Capacity, Piece
 from workers.breaker import Pauses
 from workers.fleet import Fleet
 from workers.flow import Policy
-from workers.patience import patiently
 from workers.permits import Permits
+from workers.rate import RateLimit
 from workers.report import Reporter
 from workers.session import Session
 from workers.sizing import Extent
@@ -48,11 +46,9 @@ class Gate:
         pauses = Pauses(round(upstream.pause_min_s * 1000), round(upstream.pause_max_s * 1000))
         policy = Policy(upstream.concurrency_max, upstream.concurrency, pauses)
         self._fleet = Fleet(client, keys, session.token, policy)
-        self._client = client
-        self._keys = keys
+        self._rate = RateLimit(client, keys, session, upstream)
         self._session = session
         self._upstream = upstream
-        self._limited = bool(upstream.rate_requests_per_s or upstream.rate_events_per_s)
         self._reporter = Reporter()
         self._permits = Permits(0)
         self._alarm = False
@@ -62,7 +58,6 @@ class Gate:
         self._waiting = 0
         self._turned = asyncio.Event()
         self._wake = asyncio.Event()
-        self._booking = asyncio.Lock()
         self._log = get_logger()
 
     @property
@@ -167,7 +162,7 @@ class Gate:
 
     def straight_on(self, piece: Piece) -> Passage | None:
         """The right to send, if there is nothing to wait for; to be given back by `give_back`."""
-        if self._limited or not self._flows or not self._permits.take_now():
+        if self._rate.limits or not self._flows or not self._permits.take_now():
             return None
         return self._passage(piece)
 
@@ -240,18 +235,11 @@ class Gate:
     async def _permit(self, piece: Piece) -> AsyncIterator[None]:
         """A permit, at the moment that the rate limit allows.
 
-        One at a time waits for that moment, and then for its permit: what a session that ends has booked is lost, and
-        requests that wait for the rate must not look like requests in flight.
+        The next one waits until this one has its permit: requests that wait for the rate must not look like requests
+        in flight.
         """
-        requests_per_s, events_per_s = self._upstream.rate_requests_per_s, self._upstream.rate_events_per_s
         async with contextlib.AsyncExitStack() as held:
-            if self._limited:
-                async with self._booking:
-                    self._session.go_on()
-                    step = book(self._keys, requests_per_s, events_per_s, piece.count)
-                    await self._session.sleep(await patiently(self._session, lambda: run_async(self._client, step)))
-                    await held.enter_async_context(self._permits)
-            else:
+            async with self._rate.turn(piece.count):
                 await held.enter_async_context(self._permits)
             yield
 

@@ -10,6 +10,7 @@ from forwarder.feedback import codec
 from forwarder.log import get_logger
 from forwarder.queue import in_flight, stream
 from forwarder.queue.codec import UnreadableBody
+from forwarder.queue.columns import Columns, read_columns
 from forwarder.queue.connection import AWAY, BLOCK_MAX_MS, AsyncClient
 from forwarder.queue.in_flight import SUSPICIOUS_AFTER, Claimed
 from forwarder.queue.keys import Keys
@@ -24,7 +25,7 @@ from workers.journal import Journal
 from workers.patience import patiently
 from workers.room import LEAST, PER_PERMIT
 from workers.session import HandBack, Session
-from workers.singles import Singles, fitting, runs
+from workers.singles import Singles, are_singles, fitting, may_follow
 
 Reply = TypeVar("Reply")
 
@@ -66,6 +67,7 @@ class Intake:
         self._poison_after = settings.poison_after
         self._largest = READ_BYTES // 16
         self._per_batch = CLAIM_ENTRIES
+        self._by_columns = False
         self._lost_reply = False
         self._claim_at = 0.0
         self._left = 0
@@ -81,8 +83,8 @@ class Intake:
         await patiently(self._session, lambda: run_async(self._client, stream.ensure_group(self._keys)))
         while not self._session.over():
             claimed = await patiently(self._session, self._claimed)
-            raws = [] if claimed.entries else await patiently(self._session, self._read)
-            for batch in await self._made_of(claimed) if claimed.entries else await self._taken(raws):
+            read = [] if claimed.entries else await patiently(self._session, self._read)
+            for batch in await self._made_of(claimed) if claimed.entries else await self._taken(read):
                 self._session.go_on()
                 yield batch
             if due := self._coalescer.due(_now_ms()):
@@ -107,24 +109,25 @@ class Intake:
             self._suspect = batch
         return [batch]
 
-    async def _taken(self, raws: list[Raw]) -> list[Batch]:
+    async def _taken(self, read: Columns | list[Raw]) -> list[Batch]:
         """The batches that close with what was read."""
-        closed: list[Batch] = []
-        for single, run in runs(raws, self._codec, self._capacity):
-            closed += self._bundled(run) if single else await self._coalesced([entry_of(raw) for raw in run])
-        return closed
+        if not isinstance(read, Columns):
+            return await self._coalesced([entry_of(raw) for raw in read])
+        if are_singles(read, self._codec, self._capacity):
+            return self._bundled(read)
+        self._by_columns = False
+        return await self._coalesced(read.entries())
 
-    def _bundled(self, raws: list[Raw]) -> list[Batch]:
+    def _bundled(self, columns: Columns) -> list[Batch]:
         """The batches that these single entries close."""
         self._coalescer.capacity = self._gate.capacity
         closed: list[Batch] = []
-        while raws:
-            fit = fitting(raws, *self._coalescer.free)
+        while columns.ids:
+            fit = fitting(columns.values[0], *self._coalescer.free)
             if not fit:
                 closed += self._coalescer.shut()
-            fit = fit or 1  # one that is larger than a batch may be by now goes alone
-            closed += self._coalescer.add(Singles(raws[:fit]), _now_ms())
-            raws = raws[fit:]
+            first, columns = columns.cut(fit or 1)  # one that is larger than a batch may be by now goes alone
+            closed += self._coalescer.add(Singles(first), _now_ms())
         return self._closed(closed)
 
     def _closed(self, closed: list[Batch]) -> list[Batch]:
@@ -185,24 +188,35 @@ class Intake:
             self._claim_at = time.monotonic() + CLAIM_EVERY_S
         return claimed
 
-    async def _read(self) -> list[Raw]:
+    async def _read(self) -> Columns | list[Raw]:
         await self._ready()
-        longest_ms = min(BLOCK_MAX_MS, self._session.idle_s * 1000)
-        wait_ms = max(0, round(min(self._coalescer.wait_ms(_now_ms()), longest_ms)))
-        reading = stream.read(self._client, self._keys, self._session.token, self._room, wait_ms)
         try:
-            raws = await self._heard(reading)
+            read = await self._heard(self._next())
         except ResponseError as error:
             if "NOGROUP" not in str(error):
                 raise
             await run_async(self._client, stream.ensure_group(self._keys))  # somebody deleted the stream
             return []
         self._session.opening = False
-        if raws:
-            self._noticed([size_of(raw) for raw in raws])
+        if isinstance(read, Columns):
+            self._noticed(list(map(len, read.values[0])))
+        elif read:
+            self._by_columns = may_follow(read)
+            self._noticed([size_of(raw) for raw in read])
         else:
             self._gate.drop_probe()  # with nothing to send there is no probe; another drain may have something
-        return raws
+        return read
+
+    async def _next(self) -> Columns | list[Raw]:
+        """What is there by now, or the first that comes."""
+        if self._by_columns:
+            read = await run_async(self._client, read_columns(self._keys, self._session.token, self._room, READ_BYTES))
+            if read:
+                return read
+            self._by_columns = False
+        longest_ms = min(BLOCK_MAX_MS, self._session.idle_s * 1000)
+        wait_ms = max(0, round(min(self._coalescer.wait_ms(_now_ms()), longest_ms)))
+        return await stream.read(self._client, self._keys, self._session.token, self._room, wait_ms)
 
     async def _ready(self) -> None:
         """Nothing is read while the destination is paused, nor after a reply was lost.

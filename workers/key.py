@@ -8,7 +8,7 @@ from typing import Final
 from forwarder.errors import InvalidSettings
 from forwarder.key_settings import MASKED_FROM, read_key
 from forwarder.log import get_logger
-from forwarder.settings import Upstream
+from forwarder.upstream_settings import Upstream
 
 LOOK_S: Final = 1.0
 """Between two looks at the file."""

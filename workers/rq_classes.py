@@ -59,7 +59,7 @@ class FeedbackJob(Job):
         return cast("Callable[..., Any]", getattr(jobs, self.func_name.rpartition(".")[2]))
 
     def _deserialize_data(self) -> None:
-        super()._deserialize_data()  # type: ignore[no-untyped-call]
+        super()._deserialize_data()  # type: ignore[no-untyped-call] # RQ's
         bound_call = self._instance is not None
         if bound_call or not isinstance(self._args, list | tuple) or not isinstance(self._kwargs, dict):
             raise DeserializationError("a job of this project is a plain function call")
@@ -93,7 +93,7 @@ class FeedbackJob(Job):
             NoSuchJobError: there is none, or what is there is none.
         """
         try:
-            super().refresh()  # type: ignore[no-untyped-call]
+            super().refresh()  # type: ignore[no-untyped-call] # RQ's
         except ResponseError as error:
             if not str(error).startswith("WRONGTYPE"):
                 raise
@@ -128,7 +128,7 @@ class FeedbackQueue(Queue):
     patience_s: float | None = None
     """How long the next dequeue may block; None: as long as RQ says. Set by a worker that waits on the streams."""
 
-    def __init__(self, name: str = QUEUE_NAME, connection: Redis | None = None, **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(self, name: str = QUEUE_NAME, connection: Redis | None = None, **kwargs: Any) -> None:  # noqa: ANN401 - as RQ's
         kwargs["job_class"] = FeedbackJob
         kwargs["serializer"] = JSONSerializer
         super().__init__(name, connection, **kwargs)
@@ -150,7 +150,7 @@ class FeedbackQueue(Queue):
         queue_key: str,
         job_id: str,
         *args: Any,  # noqa: ANN401 - as RQ's
-        **kwargs: Any,  # noqa: ANN401
+        **kwargs: Any,  # noqa: ANN401 - as RQ's
     ) -> tuple[Job, Queue] | None:
         found = super()._fetch_dequeued_job(connection, queue_key, job_id, *args, **kwargs)
         if not found:  # or maintenance would meet it, and refuse it, once more

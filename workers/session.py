@@ -13,7 +13,7 @@ QUIET_S: Final = 0.2
 """Without anything to do, a drain gives way at once to jobs for which no worker is free."""
 
 
-class HandBack(Exception):  # noqa: N818 - not an error: the batch stays pending, and the next drain takes it over
+class HandBack(Exception):
     """The session ends before the batch has its outcome."""
 
 

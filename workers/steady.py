@@ -49,7 +49,7 @@ class SteadyWorker(Worker):
         self._started = False
         self._registered = False
 
-    def work(self, *args: Any, **kwargs: Any) -> bool:  # noqa: ANN401
+    def work(self, *args: Any, **kwargs: Any) -> bool:  # noqa: ANN401 - as RQ's
         """Work until asked to stop, or until RQ has a reason of its own; True when the last round ran a job."""
         self._install_signal_handlers()
         self.finished = worked = False
@@ -63,7 +63,7 @@ class SteadyWorker(Worker):
             self._signals.end()
         return worked
 
-    def _round(self, *args: Any, **kwargs: Any) -> bool:  # noqa: ANN401
+    def _round(self, *args: Any, **kwargs: Any) -> bool:  # noqa: ANN401 - as RQ's
         """RQ's loop, until it ends; when it could do nothing at all, something else is tried, or time passes."""
         self._stop_if_asked()
         turns, worked = self.turns, self._work_by_rq(*args, **kwargs)
@@ -75,7 +75,7 @@ class SteadyWorker(Worker):
             self._work_without_rq()
         return worked
 
-    def _work_by_rq(self, *args: Any, **kwargs: Any) -> bool:  # noqa: ANN401
+    def _work_by_rq(self, *args: Any, **kwargs: Any) -> bool:  # noqa: ANN401 - as RQ's
         self.executions.clear()  # of a job that could not be begun
         try:
             if not self._started:
@@ -149,7 +149,7 @@ class SteadyWorker(Worker):
         """As RQ's; what it cannot clean up does not keep the worker from working."""
         with self._trouble_ends_the_round():
             try:
-                super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+                super().run_maintenance_tasks()  # type: ignore[no-untyped-call] # RQ's
             except (*AWAY, OutOfMemoryError, StopRequested):
                 raise
             except Exception as error:  # an id that is not UTF-8, a key that holds something else than RQ wants there
@@ -181,7 +181,7 @@ class SteadyWorker(Worker):
         if self._registered:
             self.connection.delete(self.key)
         self._registered = True  # from now on, for the answer may be lost
-        super().register_birth()  # type: ignore[no-untyped-call]
+        super().register_birth()  # type: ignore[no-untyped-call] # RQ's
         self.connection.hset(self.key, VERSION_FIELD, own_version())
 
     def _set_ip_address(self, connection: Client) -> None:
@@ -194,7 +194,7 @@ class SteadyWorker(Worker):
     def teardown(self) -> None:
         """At the end of a round: listen for commands no more. What RQ knows of us stays until the worker stops."""
         if self.scheduler:
-            self.stop_scheduler()  # type: ignore[no-untyped-call]
+            self.stop_scheduler()  # type: ignore[no-untyped-call] # RQ's
         listener: Any = self.pubsub_thread
         pubsub: Any = self.pubsub
         self.pubsub_thread = None
@@ -208,9 +208,9 @@ class SteadyWorker(Worker):
         if self._registered and not self._signals.broken_off:
             self._signals.break_off_soon()
             with suppress(RedisError):
-                self.register_death()  # type: ignore[no-untyped-call]
+                self.register_death()  # type: ignore[no-untyped-call] # RQ's
 
-    def _pubsub_exception_handler(self, exc: Exception, pubsub: Any, pubsub_thread: Any) -> None:  # noqa: ANN401
+    def _pubsub_exception_handler(self, exc: Exception, pubsub: Any, pubsub_thread: Any) -> None:  # noqa: ANN401 - as RQ's
         """In the thread that listens for commands. RQ's goes on too, but says so every two seconds."""
         ours: Any = self.pubsub_thread
         if pubsub_thread is not ours:

@@ -38,11 +38,7 @@ class Together(Generic[Item, Result]):
         self._waiting.append((item, future))
         if self._running is None:
             self._running = asyncio.create_task(self._run())
-        try:
-            return await future
-        except asyncio.CancelledError:
-            future.cancel()
-            raise
+        return await future  # it is cancelled with who waits for it
 
     async def end(self) -> None:
         """Break off what still runs: nobody waits for it any more."""

@@ -56,7 +56,7 @@ class BatchSpans:
     @contextmanager
     def batch(self, batch: Batch) -> Iterator[Tell]:
         """As NoSpans's: a trace of its own, for a batch has many parents."""
-        from opentelemetry.trace import SpanKind  # noqa: PLC0415
+        from opentelemetry.trace import SpanKind  # noqa: PLC0415 - as above
 
         parents = (parent for load in batch.loads for parent in load.entry.traceparents)
         about: dict[str, str | int] = {"messaging.system": "redis", "messaging.operation.type": "process"}
@@ -96,7 +96,7 @@ class TracedSender:
 
     async def post(self, body: bytes, key: str) -> Answer:
         """As Sender's."""
-        from opentelemetry.trace import SpanKind, StatusCode  # noqa: PLC0415
+        from opentelemetry.trace import SpanKind, StatusCode  # noqa: PLC0415 - as above
 
         about: dict[str, str | int] = {**self._about, "http.request.body.size": len(body), "forwarder.batch": key}
         with self._tracer.start_as_current_span("POST", kind=SpanKind.CLIENT, attributes=about) as span:

@@ -23,6 +23,7 @@ _MENDS: Final = {
     403: "the API key may not write feedback; give it the right, or set another FORWARDER_API_KEY",
     404: "there is no Feedback API at this URL; check FORWARDER_BASE_URL and FORWARDER_FEEDBACK_PATH",
     405: "the URL takes no POST; check FORWARDER_BASE_URL and FORWARDER_FEEDBACK_PATH",
+    415: "it does not take such bodies; unset FORWARDER_CONTENT_ENCODING, and check FORWARDER_BASE_URL",
 }
 _REDIRECT_MEND: Final = "the URL redirects, and a key is never sent on; set FORWARDER_BASE_URL to where it leads"
 _REFUSED: Final = (400, 409, 422)
@@ -137,9 +138,9 @@ def classify(answer: Answer) -> Verdict:
         return Cut(describe(answer), index=_named(answer))
     if status == _TOO_LARGE:
         return Cut(describe(answer), "too_large")
-    if status in _TRANSIENT or status < 300 or status >= 500:  # noqa: PLR2004
+    if status in _TRANSIENT or status < 300 or status >= 500:  # noqa: PLR2004 - as above
         return _transient(answer, status)
-    mend = _MENDS.get(status, _REDIRECT_MEND if status < 400 else "check the destination's settings")  # noqa: PLR2004
+    mend = _MENDS.get(status, _REDIRECT_MEND if status < 400 else "check the destination's settings")  # noqa: PLR2004 - as above
     return Stop(f"HTTP {status}: {mend}")
 
 

@@ -52,7 +52,7 @@ class WatchingWorker(SteadyWorker):
         self._max_jobs: int | None = None
         self._ended: Ended | None = None
 
-    def work(self, *args: Any, max_jobs: int | None = None, **kwargs: Any) -> bool:  # noqa: ANN401
+    def work(self, *args: Any, max_jobs: int | None = None, **kwargs: Any) -> bool:  # noqa: ANN401 - as RQ's
         """As a steady worker's; RQ would begin to count the jobs anew in each round."""
         self._max_jobs = max_jobs
         super().work(*args, **kwargs)

@@ -73,7 +73,7 @@ class FeedbackWorker(WatchingWorker):
         began = time.monotonic()
         with self._trouble_ends_the_round():
             self.set_state(WorkerStatus.IDLE)
-            self.procline(f"Listening on {','.join(self.queue_names())}")  # type: ignore[no-untyped-call]
+            self.procline(f"Listening on {','.join(self.queue_names())}")  # type: ignore[no-untyped-call] # RQ's
             while True:
                 try:
                     taken = self._turn(timeout)
@@ -115,7 +115,7 @@ class FeedbackWorker(WatchingWorker):
         if taken:
             job, queue = taken
             self.reorder_queues(reference_queue=queue)
-            job.redis_server_version = self.get_redis_server_version()  # type: ignore[no-untyped-call]
+            job.redis_server_version = self.get_redis_server_version()  # type: ignore[no-untyped-call] # RQ's
             self.log.info("Worker %s: %s: %s", self.name, queue.name, job.id)
         return taken
 

@@ -19,7 +19,7 @@ from forwarder.operations.letter_forms import Chosen, ToImport, ToPurge
 from forwarder.operations.letters import count, import_pages, purge_pages, purgeable
 from forwarder.operations.operator import Operator
 from forwarder.operations.table import IMPORT, PURGE, STATS
-from forwarder.queue.connection import queue_errors
+from forwarder.queue.unavailable import queue_errors
 
 _WAY_ON = "nothing is lost or doubled; the same command goes on"
 _SLICE_BYTES = 2_097_152

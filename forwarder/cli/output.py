@@ -77,8 +77,8 @@ def table_out(headers: Sequence[str], rows: Iterable[Sequence[object]], *, title
 def rich_table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> "Table":
     """The same as rich sees it; numbers to the right."""
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - as above
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich.text import Text  # noqa: PLC0415 - as above
 
     kept = [list(row) for row in rows]
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)

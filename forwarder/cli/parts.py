@@ -8,7 +8,8 @@ from forwarder.cli.context import settings_in_force
 from forwarder.errors import InvalidSettings
 from forwarder.extras import require
 from forwarder.log import configure_logging
-from forwarder.queue.connection import connect, control_url, queue_errors
+from forwarder.queue.connection import connect, control_url
+from forwarder.queue.unavailable import queue_errors
 from forwarder.settings import DEFAULT_DESTINATION, PREFIX, Settings
 from forwarder.signals import Asked
 from forwarder.supervisor import STOP_MARGIN_S, Child, Supervisor, worker_command
@@ -68,7 +69,7 @@ def sandbox() -> None:
     """
     require("sandbox")
     from forwarder.sandbox.server import serve  # noqa: PLC0415 - an extra
-    from forwarder.sandbox.state import Options  # noqa: PLC0415
+    from forwarder.sandbox.state import Options  # noqa: PLC0415 - as above
 
     settings = settings_in_force()
     configure_logging(settings, part="sandbox")

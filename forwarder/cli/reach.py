@@ -13,7 +13,8 @@ from forwarder.dead.filters import Filters
 from forwarder.operations.letter_forms import Chosen
 from forwarder.operations.operator import Operator
 from forwarder.operations.table import EXPORT, Operation
-from forwarder.queue.connection import connect, queue_errors
+from forwarder.queue.connection import connect
+from forwarder.queue.unavailable import queue_errors
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,13 +21,12 @@ from forwarder.dead.filters import Filters
 from forwarder.errors import ForwarderError
 from forwarder.feedback import Limits, codec
 from forwarder.operations.operator import Operator
-from forwarder.operations.replay_forms import OneReplay, Replay, ToReplay
+from forwarder.operations.replay_forms import OneReplay, Replay, ToReplay, together
 from forwarder.operations.replays import as_replay, begun, desk_with, resumed
 from forwarder.operations.table import CANCEL_REPLAY, PLAN_REPLAY, REPLAY, RESUME_REPLAY, START_REPLAY
-from forwarder.queue.connection import queue_errors
 from forwarder.queue.replays import Record
+from forwarder.queue.unavailable import queue_errors
 from forwarder.replaying.desk import Desk
-from forwarder.replaying.desks import added_up
 from forwarder.replaying.run import Run
 from forwarder.replaying.trace_ids import read_trace_ids
 from forwarder.times import shown_moment
@@ -126,19 +125,27 @@ def _elsewhere(
         else:
             line(f"replay {begun_one.id} runs in the background: forwarder replay status {begun_one.id}")
         return
-    asked, now = OneReplay(id=begun_one.id, destination=destination), begun_one
+    asked, now = [OneReplay(id=one, destination=destination) for one in begun_one.each], begun_one
     try:
         with replay_bar(expected) as show:
             while now.active or (wait and now.under_way):
                 time.sleep(OUTCOME_LOOK_S)
-                now = reach.do(REPLAY, asked)
+                now = together([reach.do(REPLAY, one) for one in asked])
                 show(now)
     except KeyboardInterrupt:
-        with contextlib.suppress(ForwarderError):
-            now = reach.do(CANCEL_REPLAY, asked) if now.active else now
+        now = _cancelled(reach, asked) or now
         report(now, as_json=as_json)
         raise KeyboardInterrupt(f"interrupted: {WAY_ON}") from None
     _account(now, wait=wait, as_json=as_json)
+
+
+def _cancelled(reach: Reach, asked: Sequence[OneReplay]) -> Replay | None:
+    """End those that are not over; None when the queue cannot be asked to."""
+    with contextlib.suppress(ForwarderError):
+        found = [reach.do(REPLAY, one) for one in asked]
+        pairs = zip(asked, found, strict=True)
+        return together([reach.do(CANCEL_REPLAY, one) if now.active else now for one, now in pairs])
+    return None
 
 
 def _run(
@@ -152,7 +159,7 @@ def _run(
         done.append(_follow(operator, desk, record, expected, wait=wait, as_json=as_json))
         if done[-1].state != "done":
             break
-    _account(as_replay(added_up(done)), wait=wait, as_json=as_json)
+    _account(together([as_replay(record) for record in done]), wait=wait, as_json=as_json)
 
 
 def _account(over: Replay, *, wait: bool, as_json: bool) -> None:

@@ -23,10 +23,10 @@ from forwarder.errors import ForwarderError, QueueUnavailable, UsageError
 from forwarder.feedback import Members, codec
 from forwarder.operations.operator import Operator
 from forwarder.parts import UNDECODABLE
-from forwarder.queue.connection import queue_errors
 from forwarder.queue.durable import run_durably
 from forwarder.queue.keys import Keys
 from forwarder.queue.stream import append, new_chunk_id, partition_of
+from forwarder.queue.unavailable import queue_errors
 from forwarder.records import Reader, Source, UnreadableInput
 from forwarder.records.source import Format
 

@@ -8,8 +8,7 @@ from forwarder.cli.boundary import say
 from forwarder.cli.context import settings_in_force
 from forwarder.cli.parts import PANEL
 from forwarder.extras import require
-from forwarder.ingest.auth import is_loopback
-from forwarder.listening import base_url, console_url
+from forwarder.listening import base_url, console_url, is_loopback
 from forwarder.log import configure_logging
 from forwarder.settings import Settings
 from forwarder.signals import Asked

@@ -138,8 +138,8 @@ def _pauses(now: Look) -> Iterator[str]:
 def _live(reach: Reach, wait: Callable[[float], None]) -> None:
     """In place, on a terminal."""
     from rich.console import Group  # noqa: PLC0415 - only for people
-    from rich.live import Live  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.live import Live  # noqa: PLC0415 - as above
+    from rich.text import Text  # noqa: PLC0415 - as above
 
     now = look(reach)
     with Live(console=console(), auto_refresh=False, screen=False) as live:

@@ -17,12 +17,12 @@ from forwarder.cli.reach import Direct
 from forwarder.cli.status_view import REFRESH_S, in_one_line, look
 from forwarder.embedded import DataLock, EmbeddedServer
 from forwarder.errors import ForwarderError
-from forwarder.ingest.auth import is_loopback
 from forwarder.ingest.serve import ingest_child, listen_for_ingest
-from forwarder.listening import base_url, console_url
+from forwarder.listening import base_url, console_url, is_loopback
 from forwarder.operations.operator import Operator
 from forwarder.paths import DataDir
-from forwarder.queue.connection import Client, connect, queue_errors, shown
+from forwarder.queue.connection import Client, connect, shown
+from forwarder.queue.unavailable import queue_errors
 from forwarder.settings import Settings
 from forwarder.signals import HURRY, Asked
 from forwarder.supervisor import LOOK_S, PYTHON, STOP_MARGIN_S, Child, Supervisor, worker_command

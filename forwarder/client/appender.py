@@ -6,12 +6,12 @@ Redis hangs. What Redis does not take goes back into the buffer, whose events th
 
 import logging
 import random
-import secrets
 import time
 from typing import Final
 
 from forwarder.client.desk import LOOK_S, ROUND_EVENTS, Desk, Flight, count, listen, now_ms
 from forwarder.client.drops import LOG_EVERY_S, Drops
+from forwarder.client.reports import Reports
 from forwarder.client.trouble import AWAY
 from forwarder.errors import ForwarderError
 from forwarder.queue.caps import Caps
@@ -21,8 +21,6 @@ from forwarder.spill.resend import resend
 
 IDLE_S: Final = 1.0
 """After so long without events the threads sleep until one comes."""
-REPORT_AGAIN_S: Final = 0.5
-"""After so long the ledger is told again of drops."""
 SHORT_REST_S: Final = 0.01
 """While somebody waits for a flush."""
 
@@ -38,6 +36,9 @@ class Appender:
         spill: where those are that could not be appended.
         drops: what the ledger is to be told.
         caps: how long Redis knows an append.
+
+    Attributes:
+        reports: of drops.
     """
 
     def __init__(self, desk: Desk, handover: Handover, spill: SpillFile | None, drops: Drops, caps: Caps) -> None:
@@ -46,8 +47,7 @@ class Appender:
         self._spill = spill
         self._drops = drops
         self._caps = caps
-        self._reports: list[tuple[str, dict[str, int], str]] = []
-        self._report_at = 0.0
+        self.reports = Reports(drops, desk, handover)
         self._busy_at = time.monotonic()
         self._warned_at = -LOG_EVERY_S
 
@@ -66,29 +66,14 @@ class Appender:
         self._desk.keeper_bell.put(None)
         self._handover.close()
 
-    @property
-    def has_reports(self) -> bool:
-        """Whether it has drops to tell the ledger of."""
-        return bool(self._reports)
-
-    def untold(self) -> dict[tuple[str, str], int]:
-        """Drops that the ledger has not been told, at the end; they are no longer to be told."""
-        with self._desk.lock:
-            counts = self._drops.untold()
-            reports, self._reports = self._reports, []
-        for destination, reasons, _ in reports:
-            for reason, events in reasons.items():
-                counts[destination, reason] = counts.get((destination, reason), 0) + events
-        return counts
-
     def _turn(self) -> bool:
         """One append, one resend, what there is of each; whether there was any."""
         if self._is_away():
             return False
         fresh = self._append()
         resent = not self._is_away() and self._resend()
-        if not self._is_away():
-            self._report_drops()
+        if not self._is_away() and (trouble := self.reports.tell()):
+            self._warn(trouble)
         return fresh or resent
 
     def _append(self) -> bool:
@@ -177,20 +162,6 @@ class Appender:
             desk.looked_after()
         return bool(handed.stored)
 
-    def _report_drops(self) -> None:
-        with self._desk.lock:  # nobody must find them in neither place
-            for (destination, reason), events in self._drops.untold().items():
-                self._reports.append((destination, {reason: events}, secrets.token_hex(12)))
-        while self._reports and time.monotonic() >= self._report_at:
-            destination, reasons, name = self._reports[0]
-            if trouble := self._handover.count_drops(destination, reasons, name):
-                self._report_at = time.monotonic() + REPORT_AGAIN_S  # if Redis is away, the next append finds out
-                self._warn(trouble)
-                return
-            with self._desk.lock:
-                self._reports = self._reports[1:]
-                self._desk.changed.notify_all()
-
     def _learn(self, handed: Handed) -> None:
         """Who is to be left alone, and who is well."""
         desk = self._desk
@@ -226,7 +197,7 @@ class Appender:
         """Sleep until there is something to do; False when there never will be."""
         desk = self._desk
         with desk.lock:
-            waits = desk.left_behind or self._drops.has_untold or self._reports
+            waits = desk.left_behind or self.reports.wait
             if desk.ending and not desk.pending and (not waits or desk.trouble.lasts):
                 return False
             wait_s = self._rest_s(time.monotonic())

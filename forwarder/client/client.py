@@ -71,6 +71,7 @@ class FeedbackClient:
         on_drop: "OnDrop | None" = None,
         settings: "Settings | None" = None,
     ) -> None:
+        from forwarder.client import ways  # noqa: PLC0415 - see above
         from forwarder.settings import load_settings  # noqa: PLC0415 - see above
 
         _check("mode", mode, ("buffered", "direct"))
@@ -89,10 +90,11 @@ class FeedbackClient:
         self.feedback = Feedback(self.send_all)
         self._way: Courier | Direct
         if mode == "direct":
-            self._way = _direct(self._settings)(self._settings, source=source)
+            self._way = ways.direct(self._settings, source=source)
         else:
-            courier = _courier(self._settings)
-            self._way = courier(self._settings, source=source, overflow=overflow, block_s=block_s, on_drop=on_drop)
+            self._way = ways.buffered(
+                self._settings, source=source, overflow=overflow, block_s=block_s, on_drop=on_drop
+            )
             weakref.finalize(self, self._way.retire).atexit = False
 
     def __enter__(self) -> Self:
@@ -217,34 +219,6 @@ class FeedbackClient:
             self._settings.upstream(destination)
             self._known.add(destination)
         return destination
-
-
-def _direct(settings: "Settings") -> "type[Direct]":
-    if settings.tracing:
-        _require_otel()
-        from forwarder.client.traced import TracedDirect  # noqa: PLC0415 - for those who trace alone
-
-        return TracedDirect
-    from forwarder.client.direct import Direct  # noqa: PLC0415 - see above
-
-    return Direct
-
-
-def _courier(settings: "Settings") -> "type[Courier]":
-    if settings.tracing:
-        _require_otel()
-        from forwarder.client.traced import TracedCourier  # noqa: PLC0415 - for those who trace alone
-
-        return TracedCourier
-    from forwarder.client.courier import Courier  # noqa: PLC0415 - see above
-
-    return Courier
-
-
-def _require_otel() -> None:
-    from forwarder.extras import require  # noqa: PLC0415 - for those who trace alone
-
-    require("otel")
 
 
 def _check(name: str, given: str, allowed: tuple[str, ...]) -> None:

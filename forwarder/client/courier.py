@@ -148,7 +148,7 @@ class Courier:
         a while, though Redis is well.
         """
         desk = self._desk
-        return not (desk.flight or desk.left_behind or self.drops.has_untold or self._appender.has_reports)
+        return not (desk.flight or desk.left_behind or self._appender.reports.wait)
 
     def close(self, timeout_s: float) -> FlushResult:
         """As `finish`; takes nothing more, and ends the threads."""
@@ -236,7 +236,7 @@ class Courier:
     def _note_drops(self) -> None:
         """What the ledger has not been told is kept beside the chunks, for the next process."""
         self.drops.log(now=True)
-        untold = self._appender.untold()
+        untold = self._appender.reports.untold()
         if untold and self._spill is not None:
             try:
                 self._spill.note_drops(untold)

@@ -9,11 +9,12 @@ from typing import Final
 from forwarder import forks
 from forwarder.client.outcome import FlushResult, Tally
 from forwarder.feedback import Members, join
-from forwarder.queue.connection import AWAY, connect, queue_errors
+from forwarder.queue.connection import AWAY, connect
 from forwarder.queue.durable import run_durably
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import Step
 from forwarder.queue.stream import CHUNK_MAX_BYTES, CHUNK_MAX_EVENTS, append, new_chunk_id, partition_of
+from forwarder.queue.unavailable import queue_errors
 from forwarder.settings import Settings
 
 PAUSES_S: Final = (0.05, 0.1, 0.2, 0.4)

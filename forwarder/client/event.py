@@ -9,7 +9,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from forwarder.feedback import UNWRITABLE, VALUE_MAX, VALUE_MIN, Codec, Limits, codec
+from forwarder.culprits import UNWRITABLE
+from forwarder.feedback import VALUE_MAX, VALUE_MIN, Codec, Limits, codec
 
 VALUES: Final = frozenset(range(VALUE_MIN, VALUE_MAX + 1))
 

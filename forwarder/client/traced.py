@@ -9,7 +9,7 @@ from forwarder.tracing import ProducerSpans
 
 
 class TracedCourier(Courier):
-    """Each call's span goes with the chunk that its event becomes part of; not through the spill file."""
+    """Each call's span goes with the chunk that its event becomes part of, also through the spill file."""
 
     _parent = ""
 

@@ -17,7 +17,7 @@ from starlette.requests import Request
 
 from forwarder.console.hashes import hash_token, proof
 from forwarder.console_settings import Role
-from forwarder.ingest.auth import is_loopback
+from forwarder.listening import is_loopback
 from forwarder.operations.operator import Operator
 from forwarder.queue import sessions
 from forwarder.queue.connection import Client

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,9 +11,10 @@ from forwarder.console.charts import SPAN_MS
 from forwarder.console.shown import shown_count, shown_rate
 from forwarder.queue import crew
 from forwarder.queue.connection import Client, connect, control_url, queue_url
-from forwarder.queue.history import Sample, sample
+from forwarder.queue.history import Sample, added_up, sample
 from forwarder.queue.keys import Keys
-from forwarder.queue.looks import Look, looks
+from forwarder.queue.looks import Look, all_in_one, looks
+from forwarder.queue.partitions import Partitions
 from forwarder.queue.scripts import run_all
 from forwarder.settings import Settings
 
@@ -64,23 +65,29 @@ class Hour:
     """The last hour of a destination, read once; its charts are drawn when a sample has come.
 
     Attributes:
-        samples: the oldest first.
+        samples: of all partitions together, the oldest first.
         charts: of them.
     """
 
     def __init__(self) -> None:
         self.samples: list[Sample] = []
         self.charts = charts_of([], 0)
+        self._apart: dict[Keys, list[Sample]] = {}
 
-    def since_ms(self, now_ms: int) -> int:
-        """From when on samples are wanted."""
-        return self.samples[-1].at_ms + 1 if self.samples else now_ms - SPAN_MS
+    def since_ms(self, keys: Keys, now_ms: int) -> int:
+        """From when on samples of a partition are wanted."""
+        known = self._apart.get(keys)
+        return known[-1].at_ms + 1 if known else now_ms - SPAN_MS
 
-    def add(self, samples: Sequence[Sample], now_ms: int) -> None:
-        """What has come since."""
-        if samples:
-            self.samples = [one for one in (*self.samples, *samples) if one.at_ms >= now_ms - SPAN_MS]
-            self.charts = charts_of(self.samples, now_ms)
+    def add(self, found: Mapping[Keys, Look], now_ms: int) -> None:
+        """What has come since, of the destination's partitions."""
+        if not any(look.samples for look in found.values()):
+            return
+        for keys, look in found.items():
+            known = (*self._apart.get(keys, ()), *look.samples)
+            self._apart[keys] = [one for one in known if one.at_ms >= now_ms - SPAN_MS]
+        self.samples = added_up(list(self._apart.values()))
+        self.charts = charts_of(self.samples, now_ms)
 
 
 class Board:
@@ -95,7 +102,8 @@ class Board:
         self._client = client
         own_server = control_url(settings) == queue_url(settings)
         self._control = client if own_server else connect(settings, control_url(settings))
-        self._hours = {Keys(name, prefix=settings.key_prefix): Hour() for name in settings.destination_names}
+        self._partitions = Partitions(settings, client)
+        self._hours = {name: Hour() for name in settings.destination_names}
         self._lock = threading.Lock()
         self._view: View | None = None
         self._looked_at = self._sampled_at = -SPAN_MS / 1000
@@ -109,24 +117,26 @@ class Board:
             return self._view
 
     def _look(self) -> View:
-        self._take_samples()
+        partitions = {name: self._partitions.of(name) for name in self._hours}
+        self._take_samples([keys for each in partitions.values() for keys in each])
         now_ms = time.time_ns() // 1_000_000
-        since = {keys: one.since_ms(now_ms) for keys, one in self._hours.items()}
+        since = {keys: self._hours[name].since_ms(keys, now_ms) for name, each in partitions.items() for keys in each}
         found = looks(self._client, since)
-        for keys, standing in found.items():
-            self._hours[keys].add(standing.samples, now_ms)
-        cards = tuple(self._card(keys, standing, now_ms) for keys, standing in found.items())
+        cards = tuple(
+            self._card(name, {keys: found[keys] for keys in each}, now_ms) for name, each in partitions.items()
+        )
         return _view(cards, list(found.values()), workers=len(crew.workers(self._control)))
 
-    def _card(self, keys: Keys, standing: Look, now_ms: int) -> Card:
-        hour = self._hours[keys]
-        return card(keys.destination, standing, hour.samples, hour.charts, now_ms)
+    def _card(self, name: str, found: Mapping[Keys, Look], now_ms: int) -> Card:
+        hour = self._hours[name]
+        hour.add(found, now_ms)
+        return card(name, all_in_one(list(found.values())), hour.samples, hour.charts, now_ms)
 
-    def _take_samples(self) -> None:
+    def _take_samples(self, partitions: Sequence[Keys]) -> None:
         """Also where no worker is alive to do it; a Redis that refuses it keeps nobody from looking."""
         if time.monotonic() - self._sampled_at > SAMPLE_EVERY_S:
             self._sampled_at = time.monotonic()
-            run_all(self._client, [sample(keys) for keys in self._hours])
+            run_all(self._client, [sample(keys) for keys in partitions])
 
 
 def _view(cards: tuple[Card, ...], found: list[Look], *, workers: int) -> View:

@@ -50,9 +50,7 @@ def guarded(
         is_new = person.token and person.token != request.cookies.get(access.cookie(request))
         return with_cookie(access, request, response, person.token) if is_new else response
 
-    route = Route(path, answer, methods=list(methods))
-    route.needs = role or ("viewer" if set(methods) <= SAFE else "operator")  # type: ignore[attr-defined]
-    return route
+    return Route(path, answer, methods=list(methods))
 
 
 def visitor(access: Access, request: Request) -> Person | None:

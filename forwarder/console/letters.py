@@ -78,7 +78,7 @@ class Letters:
             visit, at, letters=found.letters, next=found.next, start=start, groups=alike.groups, more=alike, total=total
         )
 
-    def _page(self, visit: Visit, at: Address, status: int = 200, **context: Any) -> Response:  # noqa: ANN401
+    def _page(self, visit: Visit, at: Address, status: int = 200, **context: Any) -> Response:  # noqa: ANN401 - whatever it shows
         return page(
             "dead_letters.html",
             person=visit.person,

@@ -83,7 +83,7 @@ class Visit:
         return self.form.get(name, [""])[-1]
 
 
-def page(template: str, *, person: Person | None = None, status: int = 200, **context: Any) -> HTMLResponse:  # noqa: ANN401
+def page(template: str, *, person: Person | None = None, status: int = 200, **context: Any) -> HTMLResponse:  # noqa: ANN401 - whatever it shows
     """A page.
 
     Args:

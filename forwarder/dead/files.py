@@ -86,6 +86,7 @@ def _compressing(suffix: str, raw: BinaryIO) -> Iterator[IO[bytes]]:
         from forwarder.zstd import ZstdFile  # noqa: PLC0415 - an extra
 
         with ZstdFile(raw, mode="wb", level=6) as out:
+            out.write(b"")  # else nothing at all is written when there are no letters, and that reads as cut off
             yield cast("IO[bytes]", out)
     else:
         yield raw

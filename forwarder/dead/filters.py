@@ -1,7 +1,6 @@
 """A selection from what people type: options of a command, the query of a URL, or JSON; one set of names (pure)."""
 
 import re
-from collections.abc import Sequence
 from typing import Final, Self
 
 from msgspec import Struct
@@ -42,12 +41,30 @@ class Filters(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
     def selection(self, now_ms: int) -> Selection:
         """The selection at this moment.
 
+        Args:
+            now_ms: the time (ms since 1970), from which `2h` is counted back.
+
         Raises:
             UsageError: a value that cannot be; names the option.
         """
-        given = {name: getattr(self, name) for name in Filters.__struct_fields__}
-        lists = {"ids": given.pop("id"), "reasons": given.pop("reason"), "statuses": given.pop("status")}
-        return select(now_ms=now_ms, **lists, **given)
+        since_ms, until_ms = _span(self.since, self.until, "", now_ms)
+        accepted_since_ms, accepted_until_ms = _span(self.accepted_since, self.accepted_until, "accepted-", now_ms)
+        return Selection(
+            ids=frozenset(map(known_id, self.id)),
+            reasons=frozenset(map(_known_reason, self.reason)),
+            statuses=frozenset(map(_known_status, self.status)),
+            since_ms=since_ms,
+            until_ms=until_ms,
+            accepted_since_ms=accepted_since_ms,
+            accepted_until_ms=accepted_until_ms,
+            trace_id=self.trace_id,
+            source=self.source,
+            batch=self.batch,
+            contains=self.contains,
+            message=None if self.message is None else normalised(self.message),
+            attempts=_range(self.attempts, "--attempts"),
+            replays=_range(self.replays, "--replays"),
+        )
 
     def pinned(self, now_ms: int) -> Self:
         """The same with times that do not move on: what was counted is what is done.
@@ -70,51 +87,6 @@ class Filters(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
 
 
 _TIMES: Final = ("since", "until", "accepted_since", "accepted_until")
-
-
-def select(
-    *,
-    now_ms: int,
-    ids: Sequence[str] = (),
-    reasons: Sequence[str] = (),
-    statuses: Sequence[str] = (),
-    since: str | None = None,
-    until: str | None = None,
-    accepted_since: str | None = None,
-    accepted_until: str | None = None,
-    trace_id: str | None = None,
-    source: str | None = None,
-    batch: str | None = None,
-    contains: str | None = None,
-    message: str | None = None,
-    attempts: str | None = None,
-    replays: str | None = None,
-) -> Selection:
-    """A selection from texts; `Selection` says what each means.
-
-    Times are written `2h` (so long ago) or in ISO form, ranges `3`, `3..`, `..3` or `1..3`.
-
-    Raises:
-        UsageError: a value that cannot be; names the option.
-    """
-    since_ms, until_ms = _span(since, until, "", now_ms)
-    accepted_since_ms, accepted_until_ms = _span(accepted_since, accepted_until, "accepted-", now_ms)
-    return Selection(
-        ids=frozenset(known_id(letter_id) for letter_id in ids),
-        reasons=frozenset(_known_reason(reason) for reason in reasons),
-        statuses=frozenset(_known_status(status) for status in statuses),
-        since_ms=since_ms,
-        until_ms=until_ms,
-        accepted_since_ms=accepted_since_ms,
-        accepted_until_ms=accepted_until_ms,
-        trace_id=trace_id,
-        source=source,
-        batch=batch,
-        contains=contains,
-        message=None if message is None else normalised(message),
-        attempts=_range(attempts, "--attempts"),
-        replays=_range(replays, "--replays"),
-    )
 
 
 def known_id(text: str) -> str:

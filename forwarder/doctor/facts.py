@@ -12,15 +12,17 @@ from redis.exceptions import ResponseError
 from forwarder.doctor.files import FileFacts, read_files
 from forwarder.doctor.upstream import UpstreamFacts, ask_upstream
 from forwarder.errors import ForwarderError, InvalidSettings
-from forwarder.queue.connection import Client, connect, control_url, queue_errors, queue_url, user_of
+from forwarder.queue.connection import Client, connect, control_url, queue_url, user_of
 from forwarder.queue.holding import Holding, read_holding, stream_bytes
 from forwarder.queue.keys import Keys
-from forwarder.queue.ledger import Snapshot, snapshot
+from forwarder.queue.ledger import Snapshot, snapshot, total
+from forwarder.queue.partitions import found
 from forwarder.queue.pause import Pause, get_pause
 from forwarder.queue.rights import ROLES, Right, Role, missing
 from forwarder.queue.rq_keys import LostJob, Worker, lost_jobs, read_workers
 from forwarder.queue.scripts import run
-from forwarder.queue.server import ServerFacts, read_server
+from forwarder.queue.server import ServerFacts, read_servers
+from forwarder.queue.unavailable import queue_errors
 from forwarder.settings import Settings
 from forwarder.version import own_version
 
@@ -31,22 +33,45 @@ LOST_AFTER_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
+class PartitionFacts:
+    """One partition of a destination.
+
+    Attributes:
+        keys: its keys; as text, its name.
+        books: its ledger.
+        holding: its leases and its oldest pending entry.
+        stream_bytes: what its events take in Redis; 0 when not known.
+    """
+
+    keys: Keys
+    books: Snapshot
+    holding: Holding
+    stream_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class DestinationFacts:
     """One destination on the queue.
 
     Attributes:
         name: its name.
-        books: its ledger.
-        holding: its leases and its oldest pending entry.
+        partitions: all of them.
         pause: in force, if any.
-        stream_bytes: what its events take in Redis; 0 when not known.
     """
 
     name: str
-    books: Snapshot
-    holding: Holding
+    partitions: tuple[PartitionFacts, ...]
     pause: Pause | None
-    stream_bytes: int = 0
+
+    @property
+    def books(self) -> Snapshot:
+        """Of all partitions, added up."""
+        return total([one.books for one in self.partitions])
+
+    @property
+    def stream_bytes(self) -> int:
+        """What its events take in Redis; 0 when not known."""
+        return sum(one.stream_bytes for one in self.partitions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +79,7 @@ class QueueFacts:
     """All that Redis told; a part that we may not read is None.
 
     Attributes:
-        server: of the queue.
+        servers: of the queue: one, or the primaries of a cluster.
         user: as whom we are known there.
         rights: for each role, what this user may not do of what it needs.
         destinations: of the settings; None when we may not read the books.
@@ -62,7 +87,7 @@ class QueueFacts:
         lost: jobs that RQ has lost.
     """
 
-    server: ServerFacts | None
+    servers: tuple[ServerFacts, ...] | None
     user: str
     rights: Mapping[Role, tuple[Right, ...]]
     destinations: tuple[DestinationFacts, ...] | None
@@ -140,12 +165,12 @@ def _queue(settings: Settings) -> tuple[QueueFacts | None, str]:
 
 def _facts(settings: Settings, client: Client, control: Client) -> QueueFacts:
     rights = {role: tuple(missing(client, control, role, settings.key_prefix)) for role in ROLES}
-    names, prefix = settings.destination_names, settings.key_prefix
+    names = settings.destination_names
     return QueueFacts(
-        server=_if_allowed(lambda: read_server(client)),
+        servers=_if_allowed(lambda: tuple(read_servers(client))),
         user=user_of(queue_url(settings)),
         rights=rights,
-        destinations=_if_allowed(lambda: tuple(_destination(client, name, prefix) for name in names)),
+        destinations=_if_allowed(lambda: tuple(_destination(client, settings, name) for name in names)),
         workers=_if_allowed(lambda: tuple(read_workers(control))),
         lost=_if_allowed(lambda: tuple(lost_jobs(control, older_than_s=LOST_AFTER_S))) or (),
     )
@@ -159,12 +184,11 @@ def _if_allowed(read: Callable[[], Answer]) -> Answer | None:
         return None
 
 
-def _destination(client: Client, name: str, prefix: str) -> DestinationFacts:
-    keys = Keys(name, prefix=prefix)
-    return DestinationFacts(
-        name,
-        run(client, snapshot(keys)),
-        read_holding(client, keys),
-        get_pause(client, keys),
-        stream_bytes(client, keys),
-    )
+def _destination(client: Client, settings: Settings, name: str) -> DestinationFacts:
+    partitions = found(client, settings, name)
+    pause = get_pause(client, partitions[0])
+    return DestinationFacts(name, tuple(_partition(client, keys) for keys in partitions), pause)
+
+
+def _partition(client: Client, keys: Keys) -> PartitionFacts:
+    return PartitionFacts(keys, run(client, snapshot(keys)), read_holding(client, keys), stream_bytes(client, keys))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
-from forwarder.settings import Upstream
+from forwarder.upstream_settings import Upstream
 
 Reached = Literal["nothing", "name", "connection", "tls", "answer"]
 PORTS: Final = {"http": 80, "https": 443}

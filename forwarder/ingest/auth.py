@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
@@ -11,6 +10,7 @@ from forwarder.answers import refuse
 from forwarder.errors import InvalidSettings
 from forwarder.ingest.asgi import Headers
 from forwarder.ingest_settings import HASH_PREFIX, IngestKey, IngestSettings
+from forwarder.listening import is_loopback
 
 Tie = TypeVar("Tie")
 
@@ -92,16 +92,6 @@ def check_exposure(settings: IngestSettings) -> None:
             f"FORWARDER_INGEST_HOST is {settings.ingest_host!r} and no key is configured, so anybody could send: "
             "set FORWARDER_INGEST_KEYS__NAME to a key, or listen on 127.0.0.1"
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can be meant."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _bearer(authorization: bytes) -> bytes:

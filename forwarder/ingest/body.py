@@ -16,7 +16,7 @@ WINDOW_LOG_MAX: Final = 23
 """8 MiB: what RFC 8878 asks decoders to support; by default a frame of a few bytes may claim 128 MiB."""
 
 
-class Disconnected(Exception):  # noqa: N818 - reads as what it is
+class Disconnected(Exception):
     """The client left before its body was whole; nobody waits for an answer."""
 
 

@@ -11,11 +11,12 @@ from forwarder.errors import ForwarderError, QueueUnavailable
 from forwarder.ingest.asgi import Headers, Receive
 from forwarder.ingest.errors import RETRY
 from forwarder.ingest.metrics import CONTENT_TYPE, Scene, exposition
-from forwarder.queue.connection import AWAY, AsyncClient, connect_async, control_url, queue_errors
+from forwarder.queue.connection import AWAY, AsyncClient, connect_async, control_url
 from forwarder.queue.ledger import Snapshot, snapshot, total
 from forwarder.queue.partitions import found_async
 from forwarder.queue.scripts import run_async
 from forwarder.queue.standing import Standing, count_workers, read_standing
+from forwarder.queue.unavailable import queue_errors
 from forwarder.settings import Settings
 from forwarder.version import own_version
 

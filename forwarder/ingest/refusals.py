@@ -10,10 +10,11 @@ from collections import Counter, defaultdict
 from typing import Final
 
 from forwarder.errors import ForwarderError
-from forwarder.queue.connection import AsyncClient, queue_errors
+from forwarder.queue.connection import AsyncClient
 from forwarder.queue.keys import Keys
 from forwarder.queue.refusals import count_refusals
 from forwarder.queue.scripts import run_async
+from forwarder.queue.unavailable import queue_errors
 from forwarder.settings import Settings
 
 EVERY_S: Final = 1.0

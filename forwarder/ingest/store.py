@@ -11,10 +11,11 @@ from forwarder.feedback import Members
 from forwarder.ingest.auth import Caller
 from forwarder.log import get_logger
 from forwarder.queue.chunk import Chunk
-from forwarder.queue.connection import AWAY, AsyncClient, queue_errors
+from forwarder.queue.connection import AWAY, AsyncClient
 from forwarder.queue.durable import run_durably_async
 from forwarder.queue.scripts import Step
 from forwarder.queue.stream import new_chunk_id
+from forwarder.queue.unavailable import queue_errors
 from forwarder.settings import Settings
 
 RETRY_S: Final = 0.1

@@ -11,7 +11,8 @@ from pydantic.fields import FieldInfo
 
 from forwarder.allowed import allowed
 from forwarder.queue.address import masked
-from forwarder.settings import PREFIX, Settings, Upstream
+from forwarder.settings import PREFIX, Settings
+from forwarder.upstream_settings import Upstream
 
 MASK = "********"
 NAMED = ("destinations", "ingest_keys", "console_users", "console_tokens")

@@ -1,9 +1,11 @@
 """What is asked and answered about replays."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from forwarder.operations.letter_forms import Chosen, Letter, One
 from forwarder.operations.operator import Of
@@ -93,6 +95,7 @@ class Replay(Struct, frozen=True):
         cursor: the last letter that was looked at.
         dead: letters on the stream when it began.
         seen: letters looked at.
+        ids: of those that were begun together, one for each partition, when this is the account of several.
     """
 
     id: str
@@ -119,8 +122,30 @@ class Replay(Struct, frozen=True):
     ended: str | None
     kept_examples: list[Kept]
     dry_run: bool
+    ids: list[str] = msgspec.field(default_factory=list)
 
     @property
     def active(self) -> bool:
         """Whether it is not over."""
         return self.state not in ("done", "stopped", "cancelled")
+
+    @property
+    def each(self) -> list[str]:
+        """The ids of all replays that this is the account of."""
+        return self.ids or [self.id]
+
+
+_ADDED = ("dead", "seen", "matched", "moved", "kept", "spent", "gone", "delivered", "died", "under_way")
+
+
+def together(replays: Sequence[Replay]) -> Replay:
+    """One account of replays that were begun together, under the first one's id; it is over when all are (pure)."""
+    first = replays[0]
+    if len(replays) == 1:
+        return first
+    behind = min(replays, key=lambda one: (not one.active, one.state == "done"))
+    ids = [one.id for one in replays]
+    note = "; ".join(filter(None, [behind.note, f"replays {', '.join(ids)}"]))
+    examples = [example for one in replays for example in one.kept_examples]
+    counts = {name: sum(getattr(one, name) for one in replays) for name in _ADDED}
+    return replace(behind, id=first.id, ids=ids, note=note, kept_examples=examples, **counts)

@@ -20,10 +20,11 @@ from forwarder.operations.replay_forms import (
     Replay,
     ToReplay,
     WouldDo,
+    together,
 )
 from forwarder.queue.replays import Record
 from forwarder.replaying.desk import Desk
-from forwarder.replaying.desks import Desks, added_up
+from forwarder.replaying.desks import Desks
 from forwarder.replaying.plan import Plan, check_trace_ids, digest_of, parse_edits, read_plan
 from forwarder.replaying.rehearsal import Rehearsal, rehearse
 from forwarder.times import shown_moment
@@ -68,7 +69,7 @@ def start_replay(operator: Operator, asked: ToReplay) -> Replay:
         UsageError: it makes no sense.
         ReplayRuns: another one of this selection is not over.
     """
-    return as_replay(added_up([record for _, record in begun(operator, asked, background=True)]))
+    return together([as_replay(record) for _, record in begun(operator, asked, background=True)])
 
 
 def begun(operator: Operator, asked: ToReplay, *, background: bool) -> Iterator[tuple[Desk, Record]]:

@@ -22,6 +22,7 @@ CLUSTER: Final = ("redis+cluster", "rediss+cluster")
 SCHEMES: Final = (*ONE_SERVER, *SENTINEL, *CLUSTER)
 SENTINEL_PORT: Final = 26_379
 PORT: Final = 6_379
+PORT_MAX: Final = 65_535
 
 Node = tuple[str, int]
 """Host and port."""
@@ -82,6 +83,8 @@ def check(url: str) -> str:
     """
     if url != EMBEDDED and scheme(url) not in SCHEMES:
         raise ValueError(f"must be `{EMBEDDED}` or begin with {', '.join(f'{one}://' for one in SCHEMES)}")
+    if scheme(url) in ("redis", "rediss") and not _has_port(url):
+        raise ValueError(f"must name a port from 0 to {PORT_MAX}, as redis://host:{PORT}/0, or none")
     if scheme(url) in SENTINEL:
         sentinel_address(url)
     if scheme(url) in CLUSTER:
@@ -144,9 +147,17 @@ def nodes(hosts: str, default_port: int) -> tuple[Node, ...]:
 
 def _node(text: str, default_port: int) -> Node:
     match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]]+))(?::(\d{1,5}))?", text)
-    if not match:
+    if not match or int(match[3] or 0) > PORT_MAX:
         raise ValueError(f"must name its hosts as host:{default_port},other:{default_port}")
     return match[1] or match[2], int(match[3] or default_port)
+
+
+def _has_port(url: str) -> bool:
+    """Whether the port is one, if there is any."""
+    try:
+        return urlsplit(url).port != -1
+    except ValueError:
+        return False
 
 
 def _login(netloc: str) -> tuple[str | None, str | None, str]:

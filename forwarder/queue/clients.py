@@ -35,10 +35,14 @@ class QueueClient(redis.Redis):
         """Who sends such a command."""
         return self
 
+    def servers(self) -> dict[str, redis.Redis]:
+        """Clients of all servers that take writes, by `host:port`; the only one has no name."""
+        return {"": self}
+
     def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as redis-py's
         """As redis-py's."""
         try:
-            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call] # redis-py's
         except ResponseError as error:
             raise worded(error) from None
 
@@ -50,12 +54,17 @@ def pool_for(client: redis.Redis, words: Sequence[Any]) -> redis.ConnectionPool:
     return client.connection_pool
 
 
+def servers_of(client: redis.Redis) -> dict[str, redis.Redis]:
+    """All servers that take writes, as `QueueClient.servers` has them."""
+    return client.servers() if isinstance(client, QueueClient) else {"": client}
+
+
 class AsyncQueueClient(redis.asyncio.Redis):
     """For an asyncio loop."""
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as redis-py's
         """As redis-py's."""
         try:
-            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call] # redis-py's
         except ResponseError as error:
             raise worded(error) from None

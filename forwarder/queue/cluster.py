@@ -48,6 +48,11 @@ class ClusterClient(QueueClient):
         """The client of the node that has its key."""
         return self.at(self.node(tuple(words)))
 
+    def servers(self) -> dict[str, redis.Redis]:
+        """Clients of all primaries, by `host:port`."""
+        self.refresh()
+        return {f"{host}:{port}": self.at((host, port)) for host, port in self.routes.primaries}
+
     def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as redis-py's
         """Send a command to the node that has its key; again, when it got no reply and there are pauses for it."""
         for pause_s in self._pauses_s:
@@ -64,7 +69,7 @@ class ClusterClient(QueueClient):
             try:
                 if asking:
                     return self._asking(node, words, options)
-                return self.at(node).execute_command(*words, **options)  # type: ignore[no-untyped-call]
+                return self.at(node).execute_command(*words, **options)
             except AskError as error:
                 self.routes.note(error)
                 node, asking = elsewhere(node, error)
@@ -85,7 +90,7 @@ class ClusterClient(QueueClient):
         problem: RedisError = RedisConnectionError("no node of the cluster answers")
         for node in self.routes.candidates:
             try:
-                self.routes.learn(self.at(node).execute_command("CLUSTER", "SLOTS"), node)  # type: ignore[no-untyped-call]
+                self.routes.learn(self.at(node).execute_command("CLUSTER", "SLOTS"), node)
             except RedisError as error:
                 problem = error
             else:
@@ -96,7 +101,7 @@ class ClusterClient(QueueClient):
         """Commands that go out together, to each node its own."""
         return ClusterPipeline(self)
 
-    def xread(self, streams: Any, count: int | None = None, block: int | None = None) -> Any:  # type: ignore[override]  # noqa: ANN401
+    def xread(self, streams: Any, count: int | None = None, block: int | None = None) -> Any:  # type: ignore[override]  # noqa: ANN401 - any reply
         """As redis-py's; streams of several nodes are looked at in turn."""
         if len(streams) == 1:
             return super().xread(streams, count, block)
@@ -115,10 +120,10 @@ class ClusterClient(QueueClient):
         for client in self._clients.values():
             client.close()
 
-    def _asking(self, node: Node, words: tuple[Any, ...], options: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    def _asking(self, node: Node, words: tuple[Any, ...], options: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any reply
         with self.at(node).pipeline(transaction=False) as pipeline:
-            pipeline.execute_command("ASKING")  # type: ignore[no-untyped-call]
-            pipeline.execute_command(*words, **options)  # type: ignore[no-untyped-call]
+            pipeline.execute_command("ASKING")
+            pipeline.execute_command(*words, **options)
             reply = pipeline.execute(raise_on_error=False)[1]
         if isinstance(reply, Exception):
             raise worded(reply)
@@ -130,7 +135,7 @@ class ClusterPipeline(Pipeline):
 
     def __init__(self, client: ClusterClient) -> None:
         self._client = client
-        super().__init__(client.connection_pool, client.response_callbacks, False, None)  # noqa: FBT003
+        super().__init__(client.connection_pool, client.response_callbacks, False, None)  # noqa: FBT003 - as redis-py has it
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:  # noqa: FBT001, FBT002 - as redis-py's
         """Send them, a pipeline per node; what is a redirection is followed, one by one."""
@@ -140,7 +145,7 @@ class ClusterPipeline(Pipeline):
             try:
                 with self._client.at(node).pipeline(transaction=False) as pipeline:
                     for words, options in commands:
-                        pipeline.execute_command(*words, **options)  # type: ignore[no-untyped-call]
+                        pipeline.execute_command(*words, **options)
                     plan.learn(node, pipeline.execute(raise_on_error=False))
             except (RedisConnectionError, RedisTimeoutError) as error:
                 self._client.routes.note(error)

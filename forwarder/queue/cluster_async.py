@@ -45,7 +45,7 @@ class AsyncClusterClient(AsyncQueueClient):
             try:
                 if asking:
                     return await self._asking(node, words, options)
-                return await self.at(node).execute_command(*words, **options)  # type: ignore[no-untyped-call]
+                return await self.at(node).execute_command(*words, **options)
             except AskError as error:
                 self.routes.note(error)
                 node, asking = elsewhere(node, error)
@@ -61,7 +61,7 @@ class AsyncClusterClient(AsyncQueueClient):
         problem: RedisError = RedisConnectionError("no node of the cluster answers")
         for node in self.routes.candidates:
             try:
-                self.routes.learn(await self.at(node).execute_command("CLUSTER", "SLOTS"), node)  # type: ignore[no-untyped-call]
+                self.routes.learn(await self.at(node).execute_command("CLUSTER", "SLOTS"), node)
             except RedisError as error:
                 problem = error
             else:
@@ -77,7 +77,7 @@ class AsyncClusterClient(AsyncQueueClient):
         for client in self._clients.values():
             await client.aclose(close_connection_pool=True)
 
-    async def _asking(self, node: Node, words: tuple[Any, ...], options: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    async def _asking(self, node: Node, words: tuple[Any, ...], options: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any reply
         async with self.at(node).pipeline(transaction=False) as pipeline:
             pipeline.execute_command("ASKING")
             pipeline.execute_command(*words, **options)
@@ -92,13 +92,13 @@ class AsyncClusterPipeline(Pipeline):
 
     def __init__(self, client: AsyncClusterClient) -> None:
         self._client = client
-        super().__init__(client.connection_pool, client.response_callbacks, False, None)  # noqa: FBT003
+        super().__init__(client.connection_pool, client.response_callbacks, False, None)  # noqa: FBT003 - as redis-py has it
 
     async def execute(self, raise_on_error: bool = True) -> list[Any]:  # noqa: FBT001, FBT002 - as redis-py's
         """Send them, a pipeline per node; what is a redirection is followed, one by one."""
         await self._client.refresh()
         plan = Plan([(words, options) for words, options in self.command_stack], self._client.routes.node)
-        await self.reset()  # type: ignore[no-untyped-call]
+        await self.reset()  # type: ignore[no-untyped-call] # redis-py's
         for node, commands in plan.by_node():
             try:
                 async with self._client.at(node).pipeline(transaction=False) as pipeline:

@@ -20,7 +20,7 @@ NUL: Final = b"\0"
 _NAMES_MAX: Final = 200
 
 
-class UnreadableBody(ForwarderError):  # noqa: N818 - says what it is
+class UnreadableBody(ForwarderError):
     """A body stands in a form, or an entry is of a version, that this program does not read; another one may."""
 
 

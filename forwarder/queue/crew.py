@@ -12,7 +12,7 @@ from forwarder.queue.connection import Client
 from forwarder.queue.flow import Flow
 from forwarder.queue.keys import Keys
 from forwarder.queue.lease import PROMISED
-from forwarder.queue.rq_keys import JOB, WORKER, WORKERS
+from forwarder.queue.rq_keys import JOB, SHOWN_MAX, WORKER, Worker, read_workers, text
 
 _EXECUTIONS: Final = f"{WORKER}{{}}:executions"
 
@@ -69,9 +69,8 @@ def workers(client: Client) -> list[WorkerSeen]:
     Args:
         client: of the server where RQ lives.
     """
-    names: Any = client.smembers(WORKERS)
-    found = [_worker(client, name) for name in names if name.startswith(WORKER.encode())]
-    return sorted((one for one in found if one), key=lambda one: (one.host, one.pid))
+    found = [_seen(client, one) for one in read_workers(client) if not one.has_ended]
+    return sorted(found, key=lambda one: (one.host, one.pid))
 
 
 def drains(client: Client, keys: Keys, flow: Flow) -> list[DrainSeen]:
@@ -80,34 +79,22 @@ def drains(client: Client, keys: Keys, flow: Flow) -> list[DrainSeen]:
     return [_drain(keys, slot, token.decode(), flow) for slot, token in enumerate(tokens) if token]
 
 
-def _worker(client: Client, key: bytes) -> WorkerSeen | None:
-    fields: Any = client.hgetall(key)
-    if not fields or b"death" in fields:
-        return None
-
-    def text(name: str) -> str:
-        return str(fields.get(name.encode(), b"").decode("utf-8", "replace"))[:200]
-
-    def number(name: str) -> int:
-        digits = text(name)
-        return int(digits) if digits.isascii() and digits.isdigit() else 0
-
-    name = key.decode("utf-8", "replace").removeprefix(WORKER)
+def _seen(client: Client, one: Worker) -> WorkerSeen:
     return WorkerSeen(
-        *(name, text("hostname"), number("pid"), text("state") or "unknown", _jobs(client, name)),
-        *(text("birth"), text("last_heartbeat"), number("successful_job_count"), number("failed_job_count")),
+        *(one.name, one.host, one.pid, one.state or "unknown", _jobs(client, one.name)),
+        *(one.born, one.heartbeat, one.jobs_done, one.jobs_failed),
     )
 
 
 def _jobs(client: Client, worker: str) -> str:
     """What it is at, in words; an execution is named `JOB:NUMBER`."""
     executions: Any = client.smembers(_EXECUTIONS.format(worker))
-    return ", ".join(_described(client, one.decode("utf-8", "replace").rpartition(":")[0]) for one in executions)
+    return ", ".join(_described(client, text(one).rpartition(":")[0]) for one in executions)
 
 
 def _described(client: Client, job_id: str) -> str:
     described: Any = client.hget(JOB + job_id, "description")
-    return described.decode("utf-8", "replace")[:200] if described else job_id[:200]
+    return (text(described) if described else job_id)[:SHOWN_MAX]
 
 
 def _drain(keys: Keys, slot: int, token: str, flow: Flow) -> DrainSeen:

@@ -8,9 +8,11 @@ nothing.
 from collections.abc import Sequence
 from typing import Any, Final
 
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 
 from forwarder.errors import ForwarderError, QueueUnavailable
+from forwarder.queue.clients import worded
 from forwarder.queue.connection import AsyncClient, Client
 from forwarder.queue.scripts import (
     Answer,
@@ -41,6 +43,7 @@ def run_durably(client: Client, step: Step[Answer], durability: Durability, time
 
     Raises:
         QueueUnavailable: it was done, but there is no such file or replica, or it did not confirm in time.
+        RedisError: nobody knows whether it was done, or whether it lasts; doing it again tells.
     """
     if durability == "memory":
         return run(client, step)
@@ -91,7 +94,10 @@ def _confirmed(rounds: Rounds, durability: Durability, timeout_s: float) -> list
 
 
 def _check(said: Any, durability: Durability, timeout_s: float) -> None:  # noqa: ANN401 - what Redis said
-    if isinstance(said, ResponseError):
+    if isinstance(said, RedisError):
+        said = worded(said)
+        if isinstance(said, RedisConnectionError):  # it was replaced meanwhile: its successor may not have them
+            raise said
         unknown = "unknown command" in str(said)
         mend = "WAITAOF needs Redis 7.2 or Valkey" if unknown else f"{said}".rstrip(".")
         raise QueueUnavailable(f'Redis has the events, but durability="{durability}" is not to be had: {mend}')

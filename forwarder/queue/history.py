@@ -4,6 +4,8 @@ Workers take them in their idle turns and drains, and a console while somebody l
 passes over a caller who comes too early, so they need not know of each other.
 """
 
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any, Final
 
 import msgspec
@@ -56,6 +58,38 @@ def sample(keys: Keys) -> Step[bool]:
 def read_history(client: Client, keys: Keys, since_ms: int) -> list[Sample]:
     """The samples taken then or later, the oldest first."""
     return samples_of(client.xrange(keys.history, f"{max(0, since_ms)}-0", "+"))
+
+
+def added_up(histories: Sequence[Sequence[Sample]]) -> list[Sample]:
+    """The history of a destination from those of its partitions, a sample per EVERY_MS at its latest moment (pure).
+
+    A partition without a sample in such a span stands there as it stood before; one that had none yet, as it stood
+    first, so that its sums are no gain of the destination.
+    """
+    known = {number: one[0] for number, one in enumerate(histories) if one}
+    coming = [(one.at_ms, number, one) for number, each in enumerate(histories) for one in each]
+    coming.sort(key=lambda come: come[:2])
+    found: list[Sample] = []
+    for _, span in groupby(coming, lambda come: come[0] // EVERY_MS):
+        together = list(span)
+        known.update({number: one for _, number, one in together})
+        found.append(_sum(together[-1][0], list(known.values())))
+    return found
+
+
+def _sum(at_ms: int, samples: Sequence[Sample]) -> Sample:
+    """Counts add up; the oldest entry is the oldest of all."""
+    return Sample(
+        at_ms,
+        accepted=sum(one.accepted for one in samples),
+        replayed=sum(one.replayed for one in samples),
+        delivered=sum(one.delivered for one in samples),
+        dead_lettered=sum(one.dead_lettered for one in samples),
+        pending=sum(one.pending for one in samples),
+        entries=sum(one.entries for one in samples),
+        dead=sum(one.dead for one in samples),
+        age=max(one.age for one in samples),
+    )
 
 
 def samples_of(reply: Any) -> list[Sample]:  # noqa: ANN401 - redis-py types a reply as all that any client could get

@@ -6,16 +6,16 @@ from typing import Any
 
 from forwarder.queue.connection import Client
 from forwarder.queue.flow import Flow, decode
-from forwarder.queue.history import Sample, samples_of
+from forwarder.queue.history import Sample, added_up, samples_of
 from forwarder.queue.keys import Keys
-from forwarder.queue.ledger import Snapshot, snapshot
+from forwarder.queue.ledger import Snapshot, snapshot, total
 from forwarder.queue.pause import Pause, read_pause
 from forwarder.queue.scripts import run_all
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a destination stands.
+    """How a partition stands, or a destination with all of them.
 
     Attributes:
         books: its ledger and streams.
@@ -30,6 +30,18 @@ class Look:
     flow: Flow
     in_flight: int
     samples: Sequence[Sample]
+
+
+def all_in_one(partitions: Sequence[Look]) -> Look:
+    """How a destination stands, from its partitions, at least one; their pause and flow are the same (pure)."""
+    first = partitions[0]
+    return Look(
+        total([one.books for one in partitions]),
+        first.pause,
+        first.flow,
+        sum(one.in_flight for one in partitions),
+        added_up([one.samples for one in partitions]),
+    )
 
 
 def looks(client: Client, since_ms: Mapping[Keys, int]) -> dict[Keys, Look]:

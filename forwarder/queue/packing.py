@@ -3,9 +3,10 @@
 A form of `codec`: every reader takes it, whatever it writes itself, so that who writes may change its mind.
 """
 
-import sys
 from functools import cache
-from typing import Any, Final, Literal
+from importlib import import_module
+from types import ModuleType
+from typing import Final, Literal
 
 from forwarder.errors import ForwarderError
 from forwarder.extras import require
@@ -59,10 +60,6 @@ PACKED: Final = Packed()
 
 
 @cache
-def _zstd() -> Any:  # noqa: ANN401 - a module under one of two names
+def _zstd() -> ModuleType:
     require("zstd")
-    if sys.version_info >= (3, 14):
-        from compression import zstd  # noqa: PLC0415 - an extra
-    else:
-        from backports import zstd  # noqa: PLC0415
-    return zstd
+    return import_module("forwarder.zstd")

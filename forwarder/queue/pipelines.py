@@ -6,7 +6,7 @@ from typing import Any
 from redis.exceptions import AskError, RedisError, ResponseError
 
 from forwarder.queue.address import Node
-from forwarder.queue.clients import worded
+from forwarder.queue.clients import PassingError, worded
 from forwarder.queue.slots import slot_of
 
 Words = tuple[Any, ...]
@@ -50,18 +50,18 @@ class Plan:
             self._of_nodes[at].append(reply)
 
     def redirected(self) -> Iterator[tuple[int, AskError, Words, Mapping[str, Any]]]:
-        """Commands that a node has sent elsewhere; what it has waited for was not them."""
+        """Commands that a node has sent elsewhere; nobody waits for them there, which is to be tried again."""
         for at, reply in enumerate(self.replies):
             if isinstance(reply, AskError):
                 for replies in self._of_nodes.values():
-                    replies.append(0)
+                    replies.append(PassingError("a slot has moved meanwhile"))
                 yield at, reply, *self._commands[at]
 
     def answers(self, *, raise_on_error: bool) -> list[Any]:
         """The replies; of a command without a key the least, for WAIT says how many have what was written."""
         for at, replies in self._of_nodes.items():
             failure = next((reply for reply in replies if isinstance(reply, Exception)), None)
-            self.replies[at] = failure or (0 if 0 in replies else min(replies))
+            self.replies[at] = failure or min(replies)
         self.replies = [worded(one) if isinstance(one, ResponseError) else one for one in self.replies]
         failed = next((one for one in self.replies if isinstance(one, RedisError)), None)
         if failed is not None and raise_on_error:

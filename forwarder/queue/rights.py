@@ -12,7 +12,7 @@ from redis.exceptions import NoPermissionError
 
 from forwarder.queue.connection import Client
 from forwarder.queue.keys import GROUP, Keys
-from forwarder.queue.standing import WORKERS
+from forwarder.queue.rq_keys import LISTENING
 
 Role = Literal["producer", "ingest", "worker", "operator", "console"]
 ROLES: Final[tuple[Role, ...]] = ("producer", "ingest", "worker", "operator", "console")
@@ -69,7 +69,7 @@ def _denied(client: Client, wanted: Sequence[Right]) -> list[Right]:
     """Those that are refused; asked for in one round trip."""
     with client.pipeline(transaction=False) as pipeline:
         for right in wanted:
-            pipeline.execute_command(*right.command)  # type: ignore[no-untyped-call]
+            pipeline.execute_command(*right.command)
         answers = pipeline.execute(raise_on_error=False)
     return [right for right, answer in zip(wanted, answers, strict=True) if isinstance(answer, NoPermissionError)]
 
@@ -109,7 +109,7 @@ def _measure(keys: Keys) -> list[Right]:
         Right(("XPENDING", keys.events, GROUP), why),
         Right(("HKEYS", keys.batches), why),
         Right(("GET", keys.flow), "/metrics has the limit of requests at once"),
-        Right(("SMEMBERS", WORKERS), "/metrics has the workers that live", "rq"),
+        Right(("SMEMBERS", LISTENING), "/metrics has the workers that live", "rq"),
     ]
 
 

@@ -14,6 +14,10 @@ WORKER: Final = "rq:worker:"
 WORKERS: Final = "rq:workers"
 QUEUE: Final = "rq:queue:feedback"
 JOB: Final = "rq:job:"
+LISTENING: Final = "rq:workers:feedback"
+"""RQ's set of the keys of the workers that listen on our queue."""
+SHOWN_MAX: Final = 200
+"""Characters of what RQ's keys say; whoever may write there could write more."""
 SCANS_MAX: Final = 100
 """Rounds through the keys of the server in search of jobs, 1,000 keys each: it may hold other things too."""
 
@@ -25,18 +29,28 @@ class Worker:
     Attributes:
         name: its name.
         host: its machine.
-        pid: its process.
-        state: idle, busy or so.
+        pid: its process there.
+        state: `idle`, `busy`, `suspended`, `started`, …
+        born: when it began, as RQ writes it (ISO 8601).
+        heartbeat: when it was last heard of, likewise.
+        silent_s: since then; None when it was never heard.
+        jobs_done: jobs that ended well.
+        jobs_failed: jobs that did not.
+        has_ended: whether it said so itself.
         version: our release that it runs; empty for one from before releases were told.
-        silent_s: since its last heartbeat; None when it never had one.
     """
 
     name: str
     host: str
-    pid: str
+    pid: int
     state: str
-    version: str
+    born: str
+    heartbeat: str
     silent_s: float | None
+    jobs_done: int
+    jobs_failed: int
+    has_ended: bool
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +73,33 @@ def read_workers(control: Client) -> list[Worker]:
         control: a client of the server where RQ lives.
     """
     keys: Any = control.smembers(WORKERS)
-    names = sorted(key.decode("utf-8", "replace") for key in keys)
-    hashes: list[dict[bytes, bytes]] = [control.hgetall(name) for name in names]  # type: ignore[misc]
+    names = sorted(key for key in keys if key.startswith(WORKER.encode()))
+    hashes: list[dict[bytes, bytes]] = [control.hgetall(name) for name in names]  # type: ignore[misc] # an answer, no promise of one
     now_s = time.time()
-    return [_worker(name, fields, now_s) for name, fields in zip(names, hashes, strict=True) if fields]
+    return [_worker(text(name), fields, now_s) for name, fields in zip(names, hashes, strict=True) if fields]
 
 
 def _worker(key: str, fields: dict[bytes, bytes], now_s: float) -> Worker:
-    def text(name: str) -> str:
-        return fields.get(name.encode(), b"").decode("utf-8", "replace")
+    def said(name: str) -> str:
+        return text(fields.get(name.encode(), b""))[:SHOWN_MAX]
 
-    seen_s = seconds(text("last_heartbeat"))
-    silent_s = None if seen_s is None else max(0.0, now_s - seen_s)
-    return Worker(key.removeprefix(WORKER), text("hostname"), text("pid"), text("state"), text(VERSION_FIELD), silent_s)
+    def number(name: str) -> int:
+        return int(said(name)) if said(name).isascii() and said(name).isdigit() else 0
+
+    seen_s = seconds(said("last_heartbeat"))
+    return Worker(
+        name=key.removeprefix(WORKER),
+        host=said("hostname"),
+        pid=number("pid"),
+        state=said("state"),
+        born=said("birth"),
+        heartbeat=said("last_heartbeat"),
+        silent_s=None if seen_s is None else max(0.0, now_s - seen_s),
+        jobs_done=number("successful_job_count"),
+        jobs_failed=number("failed_job_count"),
+        has_ended=b"death" in fields,
+        version=said(VERSION_FIELD),
+    )
 
 
 def lost_jobs(control: Client, *, older_than_s: float) -> list[LostJob]:
@@ -90,10 +118,10 @@ def lost_jobs(control: Client, *, older_than_s: float) -> list[LostJob]:
         if not control.exists(JOB + one)
     ]
     for one, fields in _jobs(control):
-        since_s = seconds(fields.get(b"enqueued_at", b"").decode("utf-8", "replace"))
+        since_s = seconds(text(fields.get(b"enqueued_at", b"")))
         if since_s is not None and time.time() - since_s < older_than_s:
             continue
-        status, holder = fields.get(b"status"), fields.get(b"worker_name", b"").decode("utf-8", "replace")
+        status, holder = fields.get(b"status"), text(fields.get(b"worker_name", b""))
         if status == b"queued" and one not in waiting:
             how = "a worker took it and died before it began" if one in taken else "it waits in no queue"
             lost.append(LostJob(one, how))
@@ -110,13 +138,18 @@ def _jobs(control: Client) -> Iterable[tuple[str, dict[bytes, bytes]]]:
         for key in keys:
             if control.type(key) == b"hash":
                 fields: Any = control.hgetall(key)
-                yield key.decode("utf-8", "replace").removeprefix(JOB), fields
+                yield text(key).removeprefix(JOB), fields
         if not cursor:
             return
 
 
 def _ids(reply: Any) -> set[str]:  # noqa: ANN401 - redis-py types a reply as all that any client could get
-    return {one.decode("utf-8", "replace") for one in reply}
+    return {text(one) for one in reply}
+
+
+def text(said: bytes) -> str:
+    """What a key of RQ says; never fails."""
+    return said.decode("utf-8", "replace")
 
 
 def seconds(moment: str) -> float | None:

@@ -125,7 +125,7 @@ def run_rounds(client: redis.Redis, rounds: Rounds) -> Rounds:
     while commands := rounds.commands:
         with client.pipeline(transaction=False) as pipeline:
             for words in commands:
-                pipeline.execute_command(*words)  # type: ignore[no-untyped-call]
+                pipeline.execute_command(*words)
             rounds.learn(pipeline.execute(raise_on_error=False))
     return rounds
 

@@ -79,7 +79,7 @@ class Sealed:
         Raises:
             UnreadableBody: the key is not one of ours, or the body was changed since it was sealed.
         """
-        from cryptography.exceptions import InvalidTag  # noqa: PLC0415
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - as above
 
         if not name.startswith(PREFIX):
             return None

@@ -37,15 +37,15 @@ def pool(address: SentinelAddress, tls: dict[str, Any], options: dict[str, Any])
         options: of the pool and its connections.
     """
     asked = {**_asking(address, tls), "retry": Retry(NoBackoff(), 0)}
-    sentinel = Sentinel(address.sentinels, sentinel_kwargs=asked)  # type: ignore[no-untyped-call]
-    return Pool(address.service, sentinel, **_serving(address, tls), **options)  # type: ignore[no-untyped-call]
+    sentinel = Sentinel(address.sentinels, sentinel_kwargs=asked)
+    return Pool(address.service, sentinel, **_serving(address, tls), **options)  # type: ignore[no-untyped-call] # redis-py's
 
 
 def async_pool(address: SentinelAddress, tls: dict[str, Any], options: dict[str, Any]) -> AsyncPool:
     """The same for one asyncio loop."""
     asked = {**_asking(address, tls), "retry": AsyncRetry(NoBackoff(), 0)}
-    sentinel = AsyncSentinel(address.sentinels, sentinel_kwargs=asked)  # type: ignore[no-untyped-call]
-    return AsyncPool(address.service, sentinel, **_serving(address, tls), **options)  # type: ignore[no-untyped-call]
+    sentinel = AsyncSentinel(address.sentinels, sentinel_kwargs=asked)
+    return AsyncPool(address.service, sentinel, **_serving(address, tls), **options)  # type: ignore[no-untyped-call] # redis-py's
 
 
 def _asking(address: SentinelAddress, tls: dict[str, Any]) -> dict[str, Any]:

@@ -52,11 +52,11 @@ class Delivered:
 
     Attributes:
         ids: theirs.
-        claimed: for each, the events that its append has counted.
+        claimed: the events that the append of each has counted.
     """
 
     ids: Sequence[bytes]
-    claimed: Sequence[int]
+    claimed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def settle(
     columns = _columns(settlements)
     letters = [(index, letter) for index, one in columns.looked_at for letter in one.letters]
     pieces = [(index, one, piece) for index, one in columns.looked_at for piece in one.put_back]
-    args: list[Argument] = [GROUP, len(columns.ids), ",".join(columns.claimed), ",".join(columns.events)]
+    args: list[Argument] = [GROUP, len(columns.ids), _numbers(columns.claimed), _numbers(columns.events)]
     args += [len(tally) * 2, len(letters), len(pieces), ",".join(records), int(again)]
     replays = list(dict.fromkeys([replay for _, one in columns.looked_at if (replay := one.entry.replay)]))
     args += [_places(columns, replays), b",".join(columns.ids)]
@@ -125,7 +125,7 @@ def _columns(settlements: Sequence[Settlement | Delivered]) -> _Columns:
     for one in settlements:
         if isinstance(one, Delivered):
             columns.ids += one.ids
-            columns.claimed += map(str, one.claimed)
+            columns.claimed += [str(one.claimed)] * len(one.ids)
             columns.events += ["1"] * len(one.ids)
         else:
             columns.ids.append(one.entry.id)
@@ -133,6 +133,11 @@ def _columns(settlements: Sequence[Settlement | Delivered]) -> _Columns:
             columns.events.append(str(one.events))
             columns.looked_at.append((len(columns.ids), one))
     return columns
+
+
+def _numbers(column: Sequence[str]) -> str:
+    """One by one, unless one number says it all: then Redis has nothing to take apart."""
+    return column[0] if column and column.count(column[0]) == len(column) else ",".join(column)
 
 
 def _places(columns: _Columns, replays: Sequence[str]) -> str:
@@ -148,7 +153,8 @@ def _places(columns: _Columns, replays: Sequence[str]) -> str:
 
 def _kept(one: Settlement) -> list[Argument]:
     """What an entry that is put back keeps of the one that it came in."""
-    return [one.entry.source, one.entry.replays, one.attempts, one.entry.queued_ms, one.entry.replay]
+    entry = one.entry
+    return [entry.source, entry.replays, one.attempts, entry.queued_ms, entry.replay, entry.traceparent]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,9 @@ from forwarder.queue.flow import Flow, decode
 from forwarder.queue.keys import GROUP, Keys
 from forwarder.queue.ledger import Snapshot, snapshot, total
 from forwarder.queue.pause import Pause, read_pause
-from forwarder.queue.rq_keys import seconds
+from forwarder.queue.rq_keys import LISTENING, seconds, text
 from forwarder.queue.scripts import Step, run_async
 
-WORKERS: Final = "rq:workers:feedback"
-"""RQ's set of the keys of the workers that listen on our queue."""
 SILENT_AFTER_S: Final = 90.0
 """A worker that has not said so long that it lives, does not; a busy one says it every 30 s."""
 
@@ -79,11 +77,11 @@ async def count_workers(control: AsyncClient, now_s: float) -> int | None:
         now_s: the time (s since 1970).
     """
     try:
-        names: Any = await control.smembers(WORKERS)
+        names: Any = await control.smembers(LISTENING)
         async with control.pipeline(transaction=False) as pipeline:
             for name in names:
                 pipeline.hget(name, "last_heartbeat")
             beats: list[bytes | None] = await pipeline.execute()
     except (NoPermissionError, ResponseError):
         return None
-    return sum(now_s - (seconds((beat or b"").decode("utf-8", "replace")) or 0.0) < SILENT_AFTER_S for beat in beats)
+    return sum(now_s - (seconds(text(beat or b"")) or 0.0) < SILENT_AFTER_S for beat in beats)

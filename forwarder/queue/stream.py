@@ -69,9 +69,14 @@ class Entry:
         return self.fields.get(b"source", b"")[:200]
 
     @property
-    def traceparents(self) -> list[str]:
+    def traceparent(self) -> bytes:
         """Of the spans in which the events were handed over (W3C Trace Context); anybody can write them."""
-        return self.fields.get(b"traceparent", b"")[:TRACEPARENTS_MAX_BYTES].decode("ascii", "replace").split()
+        return self.fields.get(b"traceparent", b"")[:TRACEPARENTS_MAX_BYTES]
+
+    @property
+    def traceparents(self) -> list[str]:
+        """The same, one by one."""
+        return self.traceparent.decode("ascii", "replace").split()
 
     @property
     def replays(self) -> int:

@@ -36,7 +36,7 @@ class UnderWay(Generic[Answer]):
         self._again = again
         self._connection: Any = self._pool.get_connection()
         try:
-            self._connection.send_command(*words)  # type: ignore[no-untyped-call]
+            self._connection.send_command(*words)
         except RedisError:
             self.close()  # `answer` sends it again
 

@@ -30,7 +30,7 @@ _FOREIGN: Final = {
 _HEADER_CELL = re.compile(rb'(^|[,;\t])\s*"?trace_id"?\s*([,;\t]|$)')
 
 
-class UnreadableInput(ForwarderError):  # noqa: N818 - reads as what it is, like the others of the tree
+class UnreadableInput(ForwarderError):
     """The input cannot be read on from some place."""
 
 

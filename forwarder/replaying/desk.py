@@ -31,7 +31,7 @@ SHOWN: Final = 20
 """Replays that are listed."""
 
 
-class ReplayRuns(ForwarderError):  # noqa: N818 - reads as what it is
+class ReplayRuns(ForwarderError):
     """Another replay of the same selection is not over.
 
     Attributes:

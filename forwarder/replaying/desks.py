@@ -3,17 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
-from msgspec.structs import replace
-
 from forwarder.queue import dead_letters, replays
 from forwarder.queue.connection import Client
 from forwarder.queue.partitions import found
 from forwarder.queue.replays import Record
 from forwarder.replaying.desk import REPLAY_ID, SHOWN, Desk
 from forwarder.settings import Settings
-
-_ADDED = ("dead", "seen", "matched", "moved", "kept", "spent", "gone", "delivered", "died")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +47,3 @@ class Desks:
         """The replays that began last, the newest first."""
         records = [record for desk in self.each for record in desk.newest(limit)]
         return sorted(records, key=lambda record: -record.began)[:limit]
-
-
-def added_up(records: Sequence[Record]) -> Record:
-    """One account of replays that were begun together."""
-    if len(records) == 1:
-        return records[0]
-    counts = {name: sum(getattr(record, name) for record in records) for name in _ADDED}
-    examples = [one for record in records for one in msgspec.json.decode(record.examples)]
-    unfinished = next((record for record in records if record.state != "done"), records[0])
-    note = "; ".join(filter(None, [unfinished.note, f"replays {', '.join(record.id for record in records)}"]))
-    return replace(unfinished, id=records[0].id, note=note, examples=msgspec.json.encode(examples).decode(), **counts)

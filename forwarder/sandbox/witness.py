@@ -71,7 +71,7 @@ class Witness:
 
     async def times_arrived(self, prefix: str) -> AsyncGenerator[dict[str, int]]:
         """How often each trace id arrived, in chunks."""
-        sql = f"SELECT trace_id, count(*) FROM events WHERE {_SELECTED} GROUP BY trace_id"  # noqa: S608
+        sql = f"SELECT trace_id, count(*) FROM events WHERE {_SELECTED} GROUP BY trace_id"  # noqa: S608 - as above
         with self._connection() as db:
             cursor = await asyncio.to_thread(db.execute, sql, {"trace_id": None, **_range(prefix)})
             while rows := await asyncio.to_thread(cursor.fetchmany, TIMES_CHUNK):

@@ -7,7 +7,6 @@ trace, and after that the chunk is `doubtful` (see `Chunk`): it is appended, and
 """
 
 import json
-import os
 import sqlite3
 import threading
 import time
@@ -15,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from forwarder import forks
 from forwarder.errors import SpillFull, SpillUnavailable
@@ -44,14 +43,12 @@ class Spilled:
         events: in them.
         body_bytes: their size.
         oldest_ms: when the first of them were accepted (ms since 1970); None when nothing waits.
-        free_ms: from when on a chunk can be taken (ms since 1970); None when nothing waits.
     """
 
     chunks: int
     events: int
     body_bytes: int
     oldest_ms: int | None
-    free_ms: int | None
 
 
 class SpillFile:
@@ -104,8 +101,7 @@ class SpillFile:
             found = db.execute(schema.WAITING, (self._prefix, now_ms, json.dumps(list(without)), most)).fetchall()
             until_ms = now_ms + int(claim_s * 1_000)
             db.executemany(schema.CLAIM, [(until_ms, now_ms + self._dedupe_ms, row[1]) for row in found])
-        read = self._codec.read
-        return [Chunk(to, name, Members(read(body), events), *rest) for to, name, body, events, *rest in found]
+        return [_chunk(row, self._codec) for row in found]
 
     def done(self, chunks: Iterable[Chunk]) -> None:
         """Redis has these chunks: remove them."""
@@ -124,7 +120,7 @@ class SpillFile:
     def count(self) -> Spilled:
         """What waits."""
         if not self.path.exists():
-            return Spilled(0, 0, 0, None, None)
+            return Spilled(0, 0, 0, None)
         with self._opened() as db:
             return Spilled(*db.execute(schema.COUNT, (self._prefix,)).fetchone())
 
@@ -189,27 +185,12 @@ class SpillFile:
             raise _refusal(self.path, TimeoutError("its disk does not answer"))
         try:
             if self._db is None:
-                self._db = self._open()
+                self._db = schema.open_file(self.path, BUSY_S)
             yield self._db
         except (OSError, sqlite3.Error) as error:
             raise _refusal(self.path, error) from None
         finally:
             lock.release()
-
-    def _open(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))  # what people wrote is nobody else's to read
-        db = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-        try:
-            db.execute(f"PRAGMA page_size = {schema.PAGE_BYTES}")
-            db.execute("PRAGMA auto_vacuum = FULL")  # the file shrinks as it is emptied
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
-            _make_tables(db)
-        except BaseException:
-            db.close()
-            raise
-        return db
 
 
 def spill_file(settings: Settings) -> SpillFile | None:
@@ -225,18 +206,16 @@ def spill_file(settings: Settings) -> SpillFile | None:
     )
 
 
-def _make_tables(db: sqlite3.Connection) -> None:
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version not in (0, schema.VERSION):
-        raise sqlite3.DatabaseError(f"it is of another version, {version}")
-    if not version:
-        db.executescript(schema.TABLES)
-
-
 def _columns(chunk: Chunk, codec: Codec) -> tuple[str | int | bytes, ...]:
     members = chunk.members
     head = (chunk.chunk_id, chunk.destination, chunk.source, chunk.at_ms)
-    return (*head, members.count, chunk.doubtful_from_ms, codec.write(members.joined))
+    body = codec.write(members.joined)
+    return (*head, members.count, chunk.doubtful_from_ms, body, " ".join(members.traceparents))
+
+
+def _chunk(row: Sequence[Any], codec: Codec) -> Chunk:
+    to, name, body, events, parents, *rest = row
+    return Chunk(to, name, Members(codec.read(body), events, tuple(parents.split())), *rest)
 
 
 def _refusal(path: Path, error: Exception) -> SpillFull | SpillUnavailable:

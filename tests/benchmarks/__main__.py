@@ -15,7 +15,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import figures, floors, overview, producers, replays, targets
+from tests.benchmarks import burst, figures, floors, overview, producers, replays, targets
 from tests.benchmarks.delivery import CASES, FULL, Row, measured, sink
 from tests.benchmarks.events import body_of
 from tests.benchmarks.finding import table_of
@@ -109,6 +109,7 @@ MEASURES: Final[dict[str, Callable[[argparse.Namespace], Iterator[Sheet]]]] = {
     "producers": producing,
     "ingest": serving,
     "replays": lambda _: iter([Sheet(replays.measured())]),
+    "burst": lambda _: iter([Sheet(table_of("a burst of dead letters", burst.findings()))]),
     "overview": lambda _: iter([Sheet(overview.overview_table())]),
     PEERS: against,
 }

@@ -8,23 +8,20 @@ import os
 import resource
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from forwarder.embedded import EmbeddedServer
 from forwarder.feedback import Members
-from forwarder.paths import DataDir
 from forwarder.queue.connection import Client, connect
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import run
 from forwarder.queue.stream import CHUNK_MAX_BYTES, CHUNK_MAX_EVENTS, append, new_chunk_id
-from forwarder.settings import Settings, load_settings
+from forwarder.settings import Settings
 from tests.benchmarks.delivery import sink
+from tests.benchmarks.queue import queue
 from tests.benchmarks.running import ROOT
 
 SIZES = (100, 1_000)
@@ -68,17 +65,17 @@ def run_through(settings: Settings, client: Client, shape: str, size: int, count
     """So many events, and the bytes that they took in Redis."""
     client.flushall()
     base = int(client.info("memory")["used_memory"])
-    append_s = _redis_cpu(client, functools.partial(_fill, client, shape, size, count, settings))
+    append_s = redis_cpu(client, functools.partial(_fill, client, shape, size, count, settings))
     memory = int(client.info("memory")["used_memory"]) - base
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with sink(0) as url:
-        drain_s = _redis_cpu(client, functools.partial(_drain, settings, url))
+        drain_s = redis_cpu(client, functools.partial(_drain, settings, url))
         after = resource.getrusage(resource.RUSAGE_CHILDREN)  # the sink has not been waited for yet
     worker_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return (append_s, drain_s, worker_s), memory
 
 
-def _event(number: int, size: int) -> bytes:
+def event_of(number: int, size: int) -> bytes:
     head = b'{"trace_id":"trace-%010d","value":5,"text":"' % number
     return head + b"x" * (size - len(head) - 2) + b'"}'
 
@@ -88,13 +85,13 @@ def _fill(client: Client, shape: str, size: int, number: int, settings: Settings
         for first in range(0, number, CHUNK_MAX_EVENTS):
             with client.pipeline(transaction=False) as pipeline:
                 for at in range(first, min(first + CHUNK_MAX_EVENTS, number)):
-                    pipeline.xadd(Keys().events, {"body": _event(at, size)})
+                    pipeline.xadd(Keys().events, {"body": event_of(at, size)})
                 pipeline.execute()
         return
     per_entry = min(CHUNK_MAX_EVENTS, CHUNK_MAX_BYTES // (size + 1))
     for first in range(0, number, per_entry):
         count = min(per_entry, number - first)
-        members = Members(b",".join(_event(at, size) for at in range(first, first + count)), count)
+        members = Members(b",".join(event_of(at, size) for at in range(first, first + count)), count)
         run(client, append(Keys(), members, chunk_id=new_chunk_id(), source="bench", caps=settings.caps))
 
 
@@ -104,32 +101,30 @@ def _drain(settings: Settings, url: str) -> None:
     subprocess.run([sys.executable, "-m", "workers", "--burst"], cwd=ROOT, env=os.environ | variables, check=True)
 
 
-def _redis_cpu(client: Client, work: Callable[[], None]) -> float:
+def redis_cpu(client: Client, work: Callable[[], None]) -> float:
     """CPU seconds of the server meanwhile."""
-    before = client.info("cpu")
+    before = server_cpu(client)
     work()
-    after = client.info("cpu")
-    return sum(float(after[name]) - float(before[name]) for name in ("used_cpu_user", "used_cpu_sys"))
+    return server_cpu(client) - before
+
+
+def server_cpu(client: Client) -> float:
+    """CPU seconds of the server since its start."""
+    told = client.info("cpu")
+    return float(told["used_cpu_user"]) + float(told["used_cpu_sys"])
 
 
 def main() -> None:
     """Measure and print."""
     table = Table("events as", "bytes", "Redis, append µs", "Redis, drain µs", "worker µs", "memory, bytes", title="")
-    with tempfile.TemporaryDirectory(prefix="fwd-") as folder:
-        settings = load_settings(redis_url="embedded", data_dir=Path(folder), dedupe_ttl_s=60)
-        server = EmbeddedServer(DataDir(settings.data_dir))
-        server.start()
-        try:
-            with connect(settings) as client:
-                start, _ = run_through(settings, client, "singles", SIZES[0], 1)
-                for shape in EVENTS:
-                    for size in SIZES:
-                        cost = measure(settings, client, shape, size, start)
-                        shown = (cost.append_us, cost.drain_us, cost.worker_us, cost.memory)
-                        sys.stderr.write(f"{shape} {size}: {cost}\n")
-                        table.add_row(shape, str(size), *(f"{value:.2f}" for value in shown))
-        finally:
-            server.stop()
+    with queue(dedupe_ttl_s=60) as settings, connect(settings) as client:
+        start, _ = run_through(settings, client, "singles", SIZES[0], 1)
+        for shape in EVENTS:
+            for size in SIZES:
+                cost = measure(settings, client, shape, size, start)
+                shown = (cost.append_us, cost.drain_us, cost.worker_us, cost.memory)
+                sys.stderr.write(f"{shape} {size}: {cost}\n")
+                table.add_row(shape, str(size), *(f"{value:.2f}" for value in shown))
     Console().print(table)
 
 

@@ -51,7 +51,7 @@ def _is_deserved(letter: DeadLetter) -> bool:
 
 def _accepted_is_what_was_stored(evidence: Evidence) -> Iterator[str]:
     """The ledger accepted what was acknowledged, some of the unknown, and nothing that is gone."""
-    accepted = evidence.audit.books["accepted"]
+    accepted = evidence.books["accepted"]
     least = len(evidence.sent.acknowledged)
     most = least + len(evidence.sent.unknown)
     if not least <= accepted <= most:
@@ -63,17 +63,18 @@ def _accepted_is_what_was_stored(evidence: Evidence) -> Iterator[str]:
 
 def _books_close(evidence: Evidence) -> Iterator[str]:
     """The three lines close, and so does the count of what waits: nothing."""
-    books = evidence.audit.books
-    yield from (str(line) for line in books.lines if not line.closes)
-    if not evidence.audit.closes:
-        yield f"the deep audit does not close: {evidence.audit.waiting}, pending {books['pending']}"
+    for audit in evidence.audits:
+        yield from (str(line) for line in audit.books.lines if not line.closes)
+        if not audit.closes:
+            yield f"the deep audit does not close: {audit.waiting}, pending {audit.books['pending']}"
+    books = evidence.books
     if books.entries or books["pending"]:
         yield f"{books.entries} entries still wait, and the ledger says {books['pending']} events"
 
 
 def _duplicates_are_accounted_for(evidence: Evidence) -> Iterator[str]:
     """No more events arrived twice than the ledger calls ambiguous."""
-    ambiguous = evidence.audit.books["ambiguous"]
+    ambiguous = evidence.books["ambiguous"]
     if evidence.duplicates > ambiguous:
         twice = [trace for trace, times in evidence.arrived.items() if times > 1]
         yield f"{evidence.duplicates} duplicates, but only {ambiguous} ambiguous; more than once: {ranges(twice)}"

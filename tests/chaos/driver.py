@@ -12,16 +12,16 @@ from pathlib import Path
 from redis.exceptions import RedisError
 
 from tests.chaos.checks import failures
-from tests.chaos.evidence import Evidence, gather
+from tests.chaos.evidence import Evidence, gather, leases_left
 from tests.chaos.faults.kind import Kind
 from tests.chaos.fleet import Fleet
 from tests.chaos.history import History, Struck
 from tests.chaos.logs import ending
-from tests.chaos.plan import PATIENCE_S, Planned, plan
+from tests.chaos.plan import Planned, plan
 from tests.chaos.producers import Producers
+from tests.chaos.queues import queue_and_upstream
 from tests.chaos.upstream import Upstream
 from tests.chaos.world import World
-from tests.support.rig import DurableRig
 from tests.support.waiting import eventually
 
 SETTINGS = {
@@ -80,6 +80,7 @@ def chaos(
     *,
     kinds: Sequence[Kind],
     every_s: float,
+    on_cluster: bool = False,
     watch: Watch = lambda _world, _history: None,
 ) -> Run:
     """Let things go wrong for a while, and look whether anything was lost.
@@ -90,11 +91,12 @@ def chaos(
         folder: for all files; a short path, and empty.
         kinds: of faults.
         every_s: seconds from one fault to the next, on average.
+        on_cluster: whether the queue is on a cluster, and every acknowledged event with a replica.
         watch: called many times a second.
     """
     dice = random.Random(seed)  # noqa: S311 - repeatable on purpose
     planned = itertools.takewhile(lambda one: one.at_s < seconds, plan(dice, kinds, every_s))
-    with everything_running(folder, seed) as world:
+    with everything_running(folder, seed, on_cluster=on_cluster) as world:
         history = History()
         try:
             inject(world, planned, history, watch)
@@ -109,10 +111,11 @@ def chaos(
 
 
 @contextmanager
-def everything_running(folder: Path, seed: int) -> Iterator[World]:
+def everything_running(folder: Path, seed: int, *, on_cluster: bool = False) -> Iterator[World]:
     """The queue, the sandbox, the workers and a producer; events flow."""
-    with DurableRig(folder, **SETTINGS) as rig:
-        world = World(rig, Fleet(rig, WORKERS), Producers(rig, seed, RATE), Upstream(rig.sandbox, seed))
+    with queue_and_upstream(folder, SETTINGS, on_cluster=on_cluster) as (rig, cluster):
+        size = max(WORKERS, rig.settings.partitions_of("default"))
+        world = World(rig, Fleet(rig, size), Producers(rig, seed, RATE), Upstream(rig.sandbox, seed), cluster)
         world.fleet.start()
         world.producers.start()
         try:
@@ -128,6 +131,7 @@ def inject(world: World, planned: Iterable[Planned], history: History, watch: Wa
     order = itertools.count()
     agenda: list[tuple[float, int, Planned, Struck | None]] = [(one.at_s, next(order), one, None) for one in planned]
     heapq.heapify(agenda)
+    held: set[str] = set()
     while agenda:
         at_s, _, one, struck = heapq.heappop(agenda)
         while (wait_s := began + at_s - time.monotonic()) > 0:
@@ -138,10 +142,12 @@ def inject(world: World, planned: Iterable[Planned], history: History, watch: Wa
         if struck:
             one.fault.end(world)
             struck.ended_at = time.time()
-        elif hit := one.fault.begin(world):
+            held.remove(one.kind.held)
+        elif one.kind.held not in held and (hit := one.fault.begin(world)):
+            held.add(one.kind.held)
             history.struck.append(Struck(one.kind.name, hit, time.time()))
             heapq.heappush(agenda, (now_s + one.lasts_s, next(order), one, history.struck[-1]))
-        elif now_s < one.at_s + PATIENCE_S:
+        elif now_s < one.at_s + one.kind.patience_s:
             heapq.heappush(agenda, (now_s + TICK_S, next(order), one, None))
         else:
             history.missed[one.kind.name] += 1
@@ -159,8 +165,7 @@ def settle(world: World) -> float:
         world.broken.append(f"no workers run {WHOLE_WITHIN_S:g} s after all was well")
     if code := world.fleet.stop():
         world.broken.append(f"the supervisor ended with exit {code} after SIGTERM")
-    leases = world.rig.keys.leases
-    eventually(lambda: not world.rig.redis.exists(*leases), world.rig.settings.lease_ttl_s + 1)
+    eventually(lambda: not leases_left(world.rig), world.rig.settings.lease_ttl_s + 1)
     return settled_s
 
 

@@ -10,10 +10,12 @@ import msgspec
 from forwarder.queue.audit import DeepAudit, deep_audit
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.keys import GROUP
+from forwarder.queue.ledger import Snapshot, total
 from tests.chaos.journal import Sent, read_journals
 from tests.chaos.logs import deaths, tracebacks
 from tests.chaos.processes import command, marked
 from tests.chaos.world import World
+from tests.support.rig import Rig
 
 REQUESTS_MAX = 100_000
 """The sandbox tells no more; a longer run has the figures of its last requests."""
@@ -42,7 +44,7 @@ class Evidence:
         sent: by the producers.
         arrived: how often each event is with the upstream, by trace id.
         letters: the dead letters.
-        audit: the queue's own books.
+        audits: the queue's own books, per partition.
         left: what was left behind.
         unexpected: tracebacks that nothing explains.
         deaths: exit statuses of the workers that died under their supervisor.
@@ -52,11 +54,16 @@ class Evidence:
     sent: Sent
     arrived: Mapping[str, int]
     letters: Sequence[DeadLetter]
-    audit: DeepAudit
+    audits: Sequence[DeepAudit]
     left: Left = field(default_factory=Left)
     unexpected: Sequence[str] = ()
     deaths: Sequence[int] = ()
     requests: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def books(self) -> Snapshot:
+        """Of all partitions, added up."""
+        return total([audit.books for audit in self.audits])
 
     @property
     def dead(self) -> Counter[str]:
@@ -82,7 +89,7 @@ def gather(world: World) -> Evidence:
         sent=read_journals(rig.folder),
         arrived=rig.sandbox.times_arrived(),
         letters=rig.dead(),
-        audit=deep_audit(rig.redis, rig.keys),
+        audits=[deep_audit(rig.redis, keys) for keys in rig.partitions()],
         left=_left(world),
         unexpected=tracebacks(log),
         deaths=deaths(log),
@@ -90,9 +97,17 @@ def gather(world: World) -> Evidence:
     )
 
 
+def leases_left(rig: Rig) -> list[str]:
+    """The leases that are taken."""
+    return [key for keys in rig.partitions() for key in keys.leases if rig.redis.exists(key)]
+
+
 def _left(world: World) -> Left:
-    client, keys = world.rig.redis, world.rig.keys
-    pending: Any = client.xpending(keys.events, GROUP)
-    leases = [key for key in keys.leases if client.exists(key)]
-    ours = marked("FORWARDER_DATA_DIR", world.rig.variables["FORWARDER_DATA_DIR"])
-    return Left(int(pending["pending"]), leases, [f"{process}: {command(process)}" for process in ours])
+    rig = world.rig
+    pending: list[Any] = [rig.redis.xpending(keys.events, GROUP) for keys in rig.partitions()]
+    ours = marked("FORWARDER_DATA_DIR", rig.variables["FORWARDER_DATA_DIR"])
+    return Left(
+        sum(int(one["pending"]) for one in pending),
+        leases_left(rig),
+        [f"{process}: {command(process)}" for process in ours],
+    )

@@ -93,7 +93,7 @@ def figures(run: Run) -> Figures:
         seconds=round(max(ends, default=history.started_at) - history.started_at, 1),
         kinds={name: _of_kind(run, name, deliveries) for name in names},
         sent={"acknowledged": len(evidence.sent.acknowledged), "unknown": len(evidence.sent.unknown)},
-        books=dict(sorted(evidence.audit.books.counters.items())),
+        books=dict(sorted(evidence.books.counters.items())),
         arrived=len(evidence.arrived),
         duplicates=evidence.duplicates,
         requests=_counted(one["status"] for one in evidence.requests),

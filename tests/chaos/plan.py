@@ -7,9 +7,6 @@ from dataclasses import dataclass
 
 from tests.chaos.faults.kind import Fault, Kind
 
-PATIENCE_S = 3.0
-"""How long a fault waits for something to hit, a horse for one, before it is given up."""
-
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -41,5 +38,5 @@ def plan(dice: random.Random, kinds: Sequence[Kind], every_s: float) -> Iterator
         if kind:
             turn.remove(kind)
             lasts_s = dice.uniform(*kind.lasts_s)
-            free_at_s[kind.held] = at_s + lasts_s + PATIENCE_S
+            free_at_s[kind.held] = at_s + lasts_s + kind.patience_s
             yield Planned(at_s, lasts_s, kind, kind.draw(dice))

@@ -15,22 +15,21 @@ from pathlib import Path
 from typing import Any
 
 import redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from forwarder import FeedbackClient
 from forwarder.errors import ForwarderError
 from forwarder.orphan import stop_with_parent
-from forwarder.queue.connection import queue_url
-from forwarder.queue.keys import Keys
+from forwarder.queue.connection import connect
+from forwarder.queue.partitions import configured
 from forwarder.settings import Settings, load_settings
 from tests.chaos.journal import PLANTED_VALUE, Journal, is_planted, trace_id
 
 CHUNK_MAX_EVENTS = 60
 RAW_SHARE = 0.25
 """Of the appends, those by plain XADD."""
-XADD_TIMEOUT_S = 2.0
+XADD_TIMEOUT_S = 1.0
+COPY_WITHIN_MS = 1_000
 PAUSE_AFTER_FAILURE_S = 0.2
 
 Events = list[dict[str, Any]]
@@ -53,7 +52,9 @@ class Producer:
         self._next = 0
         self._journal = Journal(Path(), number)
         self._client = FeedbackClient(source=f"chaos-{number}", mode="direct", settings=settings)
-        self._raw, self._keys = _plain_client(settings), Keys()
+        self._raw = _plain_client(settings)
+        self._partitions = configured(settings, "default")
+        self._copies = settings.durability == "replica"
         self.stop = threading.Event()
 
     def run(self) -> None:
@@ -82,14 +83,19 @@ class Producer:
         return {"trace_id": trace, "value": value, "text": "what people write", "metadata": {"_user": f"u{number % 7}"}}
 
     def _xadd(self, events: Events) -> None:
+        """As any other program does it; with WAIT, when an acknowledged event must be with a replica, too."""
         body = json.dumps(events[0] if len(events) == 1 else events)
-        self._raw.xadd(self._keys.events, {"body": body})
+        with self._raw.pipeline(transaction=False) as pipeline:
+            pipeline.xadd(self._dice.choice(self._partitions).events, {"body": body})
+            if self._copies:
+                pipeline.wait(1, COPY_WITHIN_MS)
+            if not all(pipeline.execute()):
+                raise RedisError("no replica has it")
 
 
 def _plain_client(settings: Settings) -> redis.Redis:
     """As any other program has one; without retries, which would add an entry twice after a lost reply."""
-    retry = Retry(NoBackoff(), 0)
-    return redis.Redis.from_url(queue_url(settings), retry=retry, socket_timeout=XADD_TIMEOUT_S)
+    return connect(settings.model_copy(update={"redis_timeout_s": XADD_TIMEOUT_S}), retries=0)
 
 
 def main() -> None:

@@ -4,10 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -15,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from forwarder.queue import ledger
-from forwarder.queue.connection import queue_url
-from forwarder.queue.keys import Keys
+from forwarder.queue.connection import connect
+from forwarder.queue.partitions import configured
 from forwarder.queue.scripts import run
 from tests.chaos.driver import Watch
 from tests.chaos.figures import Figures, Recovery
@@ -58,10 +55,10 @@ def _headline(world: World, history: History, seconds: float) -> str:
 
 
 def _books(world: World) -> str:
-    url, retry = queue_url(world.rig.settings), Retry(NoBackoff(), 0)
-    with redis.Redis.from_url(url, retry=retry, socket_timeout=LOOK_TIMEOUT_S) as client:
+    settings = world.rig.settings.model_copy(update={"redis_timeout_s": LOOK_TIMEOUT_S})
+    with connect(settings, retries=0) as client:
         try:
-            books = run(client, ledger.snapshot(Keys()))
+            books = ledger.total([run(client, ledger.snapshot(keys)) for keys in configured(settings, "default")])
         except RedisError as error:
             return f"the queue does not answer ({type(error).__name__})"
     return (

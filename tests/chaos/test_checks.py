@@ -32,13 +32,13 @@ SOUND = Evidence(
     sent=Sent(frozenset({"p1-1", "p1-2", PLANTED}), frozenset({"p1-3", "p1-4"})),
     arrived={"p1-1": 1, "p1-2": 2, "p1-3": 1},
     letters=[letter(PLANTED)],
-    audit=DeepAudit(books(), Waiting(), stood_still=True),
+    audits=[DeepAudit(books(), Waiting(), stood_still=True)],
 )
 """Three events were acknowledged; one of two unknown ones had been stored, one event is dead, one arrived twice."""
 
 
 def with_books(**changed: int) -> Evidence:
-    return replace(SOUND, audit=DeepAudit(books(**changed), Waiting(), stood_still=True))
+    return replace(SOUND, audits=[DeepAudit(books(**changed), Waiting(), stood_still=True)])
 
 
 def test_all_is_well_when_everything_is_accounted_for() -> None:
@@ -73,7 +73,7 @@ def test_a_letter_that_the_upstream_caused_is_deserved(dead: DeadLetter) -> None
         (with_books(accepted=5), "the ledger accepted 5, but 4 different events arrived or died"),
         (with_books(delivered=2), "DOES NOT CLOSE"),
         (with_books(pending=1), "the deep audit does not close"),
-        (replace(SOUND, audit=replace(SOUND.audit, stood_still=False)), "the deep audit does not close"),
+        (replace(SOUND, audits=[replace(SOUND.audits[0], stood_still=False)]), "the deep audit does not close"),
         (with_books(ambiguous=0), "1 duplicates, but only 0 ambiguous; more than once: p1-2"),
         (replace(SOUND, left=Left(pending=2)), "2 entries are pending"),
         (replace(SOUND, left=Left(leases=["lease:0"])), "the lease lease:0 is left"),

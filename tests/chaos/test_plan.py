@@ -2,18 +2,20 @@
 
 import itertools
 import random
+from collections.abc import Sequence
 
 import pytest
 
 from tests.chaos.__main__ import EVERY_S
-from tests.chaos.faults import ALL, KINDS, SWITCHED_OFF
+from tests.chaos.faults import ALL, KINDS, ON_CLUSTER, SWITCHED_OFF, cluster
+from tests.chaos.faults.kind import Kind
 from tests.chaos.plan import Planned, plan
 
 TEN_MINUTES_S = 600
 
 
-def planned(seed: int, seconds: float = TEN_MINUTES_S) -> list[Planned]:
-    faults = plan(random.Random(seed), KINDS, EVERY_S)  # noqa: S311 - repeatable on purpose
+def planned(seed: int, seconds: float = TEN_MINUTES_S, kinds: Sequence[Kind] = KINDS) -> list[Planned]:
+    faults = plan(random.Random(seed), kinds, EVERY_S)  # noqa: S311 - repeatable on purpose
     return list(itertools.takewhile(lambda one: one.at_s < seconds, faults))
 
 
@@ -21,11 +23,12 @@ def shown(faults: list[Planned]) -> list[str]:
     return [f"{one.at_s} {one.lasts_s} {one.kind.name} {vars(one.fault)}" for one in faults]
 
 
+@pytest.mark.parametrize("kinds", [KINDS, ON_CLUSTER], ids=["one server", "cluster"])
 @pytest.mark.parametrize("seed", range(5))
-def test_ten_minutes_have_more_than_200_faults_of_every_kind(seed: int) -> None:
-    faults = planned(seed)
+def test_ten_minutes_have_more_than_200_faults_of_every_kind(seed: int, kinds: Sequence[Kind]) -> None:
+    faults = planned(seed, kinds=kinds)
     assert len(faults) > 200
-    assert {one.kind.name for one in faults} == {kind.name for kind in KINDS}
+    assert {one.kind.name for one in faults} == {kind.name for kind in kinds}
 
 
 def test_a_seed_gives_the_same_faults_again_and_another_gives_others() -> None:
@@ -51,4 +54,5 @@ def test_faults_overlap_but_not_those_that_hit_the_same_thing() -> None:
 def test_every_kind_has_a_name_of_its_own_and_those_switched_off_are_known() -> None:
     assert len(ALL) >= 20
     assert SWITCHED_OFF.keys() <= ALL.keys()
-    assert len(KINDS) == len(ALL) - len(SWITCHED_OFF)
+    assert len(ON_CLUSTER) == len(ALL) - len(SWITCHED_OFF)
+    assert {kind.held for kind in set(ON_CLUSTER) - set(KINDS)} == {cluster.HELD}

@@ -7,6 +7,7 @@ from tests.chaos.fleet import Fleet
 from tests.chaos.processes import Process, marked
 from tests.chaos.producers import Producers
 from tests.chaos.upstream import Upstream
+from tests.support.cluster import Cluster
 from tests.support.rig import Rig
 
 ENDS_WITHIN_S = 15.0
@@ -18,14 +19,18 @@ class World:
 
     Attributes:
         rig: the queue's server and the sandbox's process.
+        cluster: holds the queue in place of that server, which then has RQ alone; None when there is none.
         fleet: the workers.
         producers: who fills the queue.
         upstream: what the sandbox is told to do.
         broken: promises that were seen broken, one line each.
     """
 
-    def __init__(self, rig: Rig, fleet: Fleet, producers: Producers, upstream: Upstream) -> None:
+    def __init__(
+        self, rig: Rig, fleet: Fleet, producers: Producers, upstream: Upstream, cluster: Cluster | None = None
+    ) -> None:
         self.rig = rig
+        self.cluster = cluster
         self.fleet = fleet
         self.producers = producers
         self.upstream = upstream

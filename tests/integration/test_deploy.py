@@ -13,9 +13,10 @@ import pytest
 import yaml
 
 from forwarder.embedded import server_binary
-from forwarder.settings import Settings
+from forwarder.queue.partitions import configured
+from forwarder.settings import Settings, load_settings
 from forwarder.supervisor import STOP_MARGIN_S
-from tests.support.chart import as_kustomize, render, resources
+from tests.support.chart import CHART, as_kustomize, render, resources
 from tests.support.sandbox import ROOT
 from tests.support.tools import checked, of_machine
 
@@ -23,6 +24,8 @@ DEPLOY = ROOT / "deploy"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 KUBERNETES = "1.31"
+LEADING = ("FORWARDER_REDIS_URL", "FORWARDER_CONTROL_URL", "FORWARDER_PARTITIONS", "FORWARDER_DURABILITY")
+"""Variables that say where the queue is."""
 GRACE_S = Settings.model_fields["shutdown_grace_s"].default + STOP_MARGIN_S
 """What a part needs to stop, at most."""
 
@@ -54,10 +57,15 @@ def test_the_builder_is_given_what_it_copies_and_no_more() -> None:
 @pytest.fixture(scope="module")
 def compose(tmp_path_factory: pytest.TempPathFactory) -> Any:  # noqa: ANN401 - any YAML
     """The compose file as Docker's own client reads it."""
-    folder = tmp_path_factory.mktemp("c") / "deploy"
-    shutil.copytree(DEPLOY, folder)
     filled = re.sub(r"=$", "=for-the-test", (DEPLOY / "compose.env.example").read_text(), flags=re.MULTILINE)
-    (folder / "compose.env").write_text(filled)
+    return composed(tmp_path_factory.mktemp("c"), filled)
+
+
+def composed(folder: Path, env: str) -> Any:  # noqa: ANN401 - any YAML
+    """With these variables."""
+    folder /= "deploy"
+    shutil.copytree(DEPLOY, folder)
+    (folder / "compose.env").write_text(env)
     command = ("docker-compose", "--env-file", "compose.env", "-f", "compose.yaml", "config", "--format", "json")
     return json.loads(checked(*command, cwd=folder))
 
@@ -78,6 +86,20 @@ def test_what_compose_mounts_is_there_and_only_this_machine_is_let_in(compose: A
         for mount in service.get("volumes", ()):
             assert mount["type"] == "volume" or Path(mount["source"]).exists(), mount
         assert {port["host_ip"] for port in service.get("ports", ())} <= {"127.0.0.1"}
+
+
+def test_compose_leads_to_a_redis_of_ones_own_when_that_is_filled_in(compose: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    example = (DEPLOY / "compose.env.example").read_text()
+    filled = re.sub(
+        r"=$", "=for-the-test", re.sub(r"^#(?=[A-Z_]+=)", "", example, flags=re.MULTILINE), flags=re.MULTILINE
+    )
+    own = composed(tmp_path, filled)["services"]
+    for services, scheme in ((compose["services"], "redis"), (own, "redis+")):
+        for part in ("serve", "worker"):
+            env = {name: value for name, value in services[part]["environment"].items() if name in LEADING}
+            settings = load_settings(**{name.removeprefix("FORWARDER_").lower(): value for name, value in env.items()})
+            assert settings.redis_url.startswith(scheme)
+    assert own["worker"]["environment"]["FORWARDER_CONTROL_URL"].startswith("redis://worker:")
 
 
 # Time to stop: for what is in flight, for what hangs, and a margin
@@ -108,6 +130,9 @@ def test_kubernetes_waits_long_enough() -> None:
 # Kubernetes
 
 
+EXAMPLES = {path.stem: yaml.safe_load(path.read_text()) for path in (CHART / "examples").glob("*.yaml")}
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -115,18 +140,39 @@ def test_kubernetes_waits_long_enough() -> None:
         {"keda": {"enabled": True}, "nodeSelector": {"disk": "ssd"}, "podAnnotations": {}},
         {"networkPolicy": {"enabled": False}, "config": {}},
         {"networkPolicy": {"callerNamespaceLabels": {"team": "shop"}}},
+        *EXAMPLES.values(),
     ],
-    ids=["default", "keda", "open", "callers"],
+    ids=["default", "keda", "open", "callers", *EXAMPLES],
 )
 def test_the_chart_renders_to_what_kubernetes_knows(changed: dict[str, Any]) -> None:
     rendered = render(**changed)
-    assert ("keda.yaml" in rendered) == bool(changed.get("keda"))
+    assert ("keda.yaml" in rendered) == changed.get("keda", {}).get("enabled", False)
     for name, text in rendered.items():
         if not name.endswith(".yaml"):
             continue
         for resource in resources(text):
             if not resource["apiVersion"].startswith("keda.sh/"):
                 kubernetes_validate.validate(resource, KUBERNETES, strict=True)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_has_settings_that_fit_and_workers_for_all_its_partitions(name: str) -> None:
+    values = EXAMPLES[name]
+    rendered = render(**{**values, "keda": {**values["keda"], "enabled": True}})
+    (config,) = resources(rendered["config.yaml"])
+    given = {name.removeprefix("FORWARDER_").lower(): value for name, value in config["data"].items()}
+    head = "".join((CHART / "examples" / f"{name}.yaml").read_text().partition("config:")[:1])
+    urls = dict(re.findall(r"#? +worker-(redis|control)-url=(\S+)", head))
+    settings = load_settings(**given, **{f"{which}_url": url for which, url in urls.items()})
+    keys = [keys.events for keys in configured(settings, "default")]
+    *_, scaled = resources(rendered["keda.yaml"])
+    told = [trigger["metadata"] for trigger in scaled["spec"]["triggers"]]
+    assert [one["stream"] for one in told] == keys
+    assert all(("address" in one) != ("addresses" in one) for one in told)
+    worker = resources(render(**values)["worker.yaml"])[0]["spec"]
+    assert worker["replicas"] >= len(keys)
+    env = {one["name"] for one in worker["template"]["spec"]["containers"][0]["env"]}
+    assert ("FORWARDER_CONTROL_URL" in env) == ("control" in urls)
 
 
 def test_the_pods_may_do_little() -> None:
@@ -148,7 +194,7 @@ def test_the_kustomize_base_is_the_chart() -> None:
         assert path.read_text() == text, f"{path}: python -m tests.support.chart writes it anew"
 
 
-def test_kustomize_builds_the_base_and_the_component(tmp_path: Path) -> None:
+def test_kustomize_builds_the_base_and_the_components(tmp_path: Path) -> None:
     base = resources(checked("kubectl", "kustomize", str(DEPLOY / "kubernetes" / "base"), cwd=tmp_path))
     assert {one["kind"] for one in base} == {
         *("ConfigMap", "Deployment", "HorizontalPodAutoscaler", "NetworkPolicy", "PodDisruptionBudget", "Service"),
@@ -162,6 +208,13 @@ def test_kustomize_builds_the_base_and_the_component(tmp_path: Path) -> None:
     assert "replicas" not in scaled["Deployment", "forwarder-worker"]["spec"]
     target = scaled["ScaledObject", "forwarder-worker"]["spec"]["scaleTargetRef"]["name"]
     assert ("Deployment", target) in scaled
+    (overlay / "kustomization.yaml").write_text(json.dumps({"resources": ["../base"], "components": ["../cluster"]}))
+    built = resources(checked("kubectl", "kustomize", str(overlay), cwd=tmp_path))
+    of_cluster = {(one["kind"], one["metadata"]["name"]): one for one in built}
+    assert of_cluster["ConfigMap", "forwarder-config"]["data"]["FORWARDER_PARTITIONS"] == "6"
+    for part in ("serve", "worker"):
+        pod = of_cluster["Deployment", f"forwarder-{part}"]["spec"]["template"]["spec"]
+        assert "FORWARDER_CONTROL_URL" in {one["name"] for one in pod["containers"][0]["env"]}
 
 
 # systemd

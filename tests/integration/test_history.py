@@ -8,7 +8,7 @@ from forwarder.feedback import Members
 from forwarder.queue import stream
 from forwarder.queue.caps import Caps
 from forwarder.queue.connection import connect
-from forwarder.queue.history import EVERY_MS, KEPT, read_history, sample
+from forwarder.queue.history import EVERY_MS, KEPT, Sample, added_up, read_history, sample
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import run
 from forwarder.settings import Settings
@@ -81,3 +81,20 @@ def test_an_idle_worker_writes_it(start_rig: StartRig) -> None:
     rig = start_rig()
     rig.start_worker()
     assert eventually(lambda: read_history(rig.redis, rig.keys, 0)), rig.log.read_text()
+
+
+def test_the_hour_of_a_destination_adds_up_its_partitions() -> None:
+    first = [Sample(11_000, accepted=100, pending=2, age=5), Sample(21_000, accepted=110, pending=1)]
+    second = [Sample(12_000, accepted=7, pending=3, age=9), Sample(32_000, accepted=9)]
+    assert added_up([first, second]) == [
+        Sample(12_000, accepted=107, pending=5, age=9),
+        Sample(21_000, accepted=117, pending=4, age=9),  # the second as it stood before
+        Sample(32_000, accepted=119, pending=1),
+    ]
+
+
+def test_a_partition_that_comes_later_is_no_gain_of_its_destination() -> None:
+    first, late = [Sample(10_000, accepted=5), Sample(20_000, accepted=6)], [Sample(20_500, accepted=1_000)]
+    assert [one.accepted for one in added_up([first, late])] == [1_005, 1_006]
+    assert added_up([first]) == first
+    assert added_up([[], []]) == []

@@ -12,7 +12,7 @@ from forwarder.queue.in_flight import SUSPICIOUS_AFTER, Claimed, Record
 from forwarder.queue.keys import GROUP, Keys
 from forwarder.queue.ledger import snapshot
 from forwarder.queue.scripts import run
-from forwarder.queue.settlement import Settled, Settlement
+from forwarder.queue.settlement import PutBack, Settled, Settlement
 from forwarder.queue.stream import Entry
 from forwarder.settings import Settings
 
@@ -21,6 +21,7 @@ Redis = Any
 
 KEYS = Keys()
 EVENT = b'{"trace_id":"t","value":1}'
+REPLAY = "0123456789ab"
 
 
 @pytest.fixture
@@ -285,3 +286,30 @@ def test_a_batch_loses_its_suspects_and_what_remains_is_another_batch(client: Re
     victim.die()
     claimed = Someone(client, 0, "living").claim()
     assert (claimed.batch, ids(claimed.entries)) == ("", [young.id])
+
+
+def test_what_is_put_back_keeps_what_its_entry_knew_and_the_tries_so_far(client: Redis) -> None:
+    client.xadd(KEYS.events, {"body": EVENT, "source": "web", "at": "1234", "replays": "2", "replay": REPLAY})
+    someone = Someone(client, 0, "a")
+    (entry,) = someone.read()
+
+    back = Settlement(entry, 1, put_back=[PutBack(Members(EVENT, 1), entry.accepted)], attempts=3)
+    run(client, settlement.settle(KEYS, [back], {}))
+
+    (again,) = someone.read()
+    assert again.id != entry.id
+    assert (again.attempts, again.queued_ms, again.at_ms) == (3, entry.queued_ms, 1234)
+    assert (again.source, again.replays, again.replay) == (b"web", 2, REPLAY)
+    assert ambiguous(client) == 0
+
+
+def test_a_replay_is_told_once_of_an_entry_that_two_settle(client: Redis) -> None:
+    client.hset(KEYS.replay(REPLAY), "delivered", 0)
+    client.xadd(KEYS.events, {"body": EVENT, "replay": REPLAY})
+    someone = Someone(client, 0, "a")
+    (entry,) = someone.read()
+
+    assert someone.settle("", [entry]) == Settled(entries=1, lost_events=0)
+    assert someone.settle("", [entry]) == Settled(entries=0, lost_events=1)
+
+    assert client.hget(KEYS.replay(REPLAY), "delivered") == b"1"

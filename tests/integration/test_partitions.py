@@ -7,8 +7,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from forwarder.cli.app import app
+from forwarder.console.board import Board
 from forwarder.dead.selection import place
+from forwarder.doctor.checks import judge
+from forwarder.doctor.facts import gather
 from forwarder.feedback import Members
+from forwarder.operations.replay_forms import Replay, together
 from forwarder.queue.chunk import Chunk
 from forwarder.queue.keys import Keys
 from forwarder.queue.pause import end_pause, set_pause
@@ -125,6 +129,47 @@ def test_dead_letters_of_all_partitions_are_listed_grouped_replayed_and_purged(r
 def test_a_replay_in_the_background_moves_the_letters_of_all_partitions(rig: Rig) -> None:
     bury_in_each(rig, 10)
     rig.start_worker()
-    done = run_cli(rig, "replay", "--background", "--wait", "--yes")
-    assert done.exit_code == 0, done.output
+    done = answer(rig, "replay", "--background", "--wait", "--yes")
+    assert (done["state"], done["moved"], done["delivered"], done["under_way"]) == ("done", 30, 30, 0)
+    assert sorted(done["ids"]) == sorted(one["id"] for one in answer(rig, "replay", "status"))
     assert_all_arrived(rig, 30)
+
+
+def test_replays_that_were_begun_together_are_over_when_all_are() -> None:
+    def one(replay_id: str, state: str, moved: int, note: str = "") -> Replay:
+        blank = Replay.__struct_fields__
+        values: dict[str, Any] = dict.fromkeys(blank, 0) | {"kept_examples": [], "ids": [], "note": note}
+        return Replay(**values | {"id": replay_id, "state": state, "moved": moved})
+
+    done, running, stopped = one("a", "done", 3), one("b", "running", 4), one("c", "stopped", 5, "canary")
+    assert together([done]) is done
+    assert together([done, running, stopped]).state == "running"
+    both = together([done, stopped])
+    assert (both.id, both.state, both.moved, both.each) == ("a", "stopped", 8, ["a", "c"])
+    assert both.note == "canary; replays a, c"
+
+
+def test_the_doctor_looks_at_every_partition(rig: Rig) -> None:
+    bury_in_each(rig, 1)
+    third = each()[2]
+    rig.redis.hincrby(third.ledger, "delivered", 7)
+    rig.redis.set(third.lease(4), "somebody")
+    rig.redis.hset(each()[1].ledger, "pending", 9)
+    found = {one.check: one for one in judge(gather(rig.settings)) if one.level}
+    assert "books of default, partition 2" in found
+    assert "DOES NOT CLOSE" in found["books of default, partition 2"].what
+    assert found["lease 4 of default, partition 2"].mend.startswith(f"DEL {third.lease(4)} ")
+    assert "books of default" not in found
+    capped = {one.check: one for one in judge(gather(rig.settings.model_copy(update={"backlog_max_events": 9})))}
+    assert "9 events wait, and that is the cap" in capped["backlog of default"].what
+
+
+def test_the_overview_and_its_hour_are_of_all_partitions(rig: Rig) -> None:
+    bury_in_each(rig, 2)
+    board = Board(rig.settings, rig.redis)
+    card, view = board.view().cards[0], board.view()
+    assert (card.dead, view.dead, view.closes) == ("6", "6", True)
+    assert [chart.top for chart in card.charts if chart.title == "Dead letters"] == ["6"]
+    rig.redis.hincrby(each()[1].ledger, "delivered", 1)
+    rig.redis.hincrby(each()[2].ledger, "delivered", -1)
+    assert not Board(rig.settings, rig.redis).view().closes, "each has its books, and one gap does not fill another"

@@ -321,14 +321,14 @@ def test_single_entries_by_the_hundred_and_packed_ones_arrive_once_and_the_books
     ((_, fields),) = first
     assert fields[b"body"].startswith(b"\0zstd\0")
     with packing.redis.pipeline() as pipeline:
-        for number in range(1_200):
-            body = json.dumps({"trace_id": f"single{number}", "value": 99 if number == 700 else 1})
+        for number in range(3_000):
+            body = json.dumps({"trace_id": f"single{number}", "value": 99 if number == 1_700 else 1})
             pipeline.xadd(packing.keys.events, {"body": body})
         pipeline.execute()
     packing.variables["FORWARDER_QUEUE_COMPRESSION"] = "none"
     packing.start_worker()
     books = packing.settled()
-    assert (books["delivered"], books.dead) == (1_799, 1)
-    assert packing.sandbox.counts() | {"distinct_trace_ids": 1_799, "duplicates": 0} == packing.sandbox.counts()
+    assert (books["delivered"], books.dead) == (3_599, 1)
+    assert packing.sandbox.counts() | {"distinct_trace_ids": 3_599, "duplicates": 0} == packing.sandbox.counts()
     assert packing.dead()[0].reason == "invalid"
     packing.assert_books_close()

@@ -1,6 +1,6 @@
 """The scripts, each against the real server: what they move, what they count, and who wins a race."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from forwarder.feedback import Members
 from forwarder.queue import dead_letters, lease, settlement, stream
 from forwarder.queue.accepted import accepted
 from forwarder.queue.caps import Caps
+from forwarder.queue.columns import Columns, read_columns
 from forwarder.queue.connection import connect
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.keys import GROUP, Keys
@@ -154,6 +155,46 @@ def test_an_entry_is_settled_and_counted_once_whoever_settles_first(client: Redi
     assert (taken["delivered"], taken["dead_lettered"], taken["ambiguous"]) == (6, 1, 2)
 
 
+def test_entries_with_the_same_fields_are_read_by_columns(client: Redis) -> None:
+    for number in range(3):
+        client.xadd(KEYS.events, {"body": b"%d" % number, "source": b"s%d" % number}, id=f"{number + 1}-0")
+    read = run(client, read_columns(KEYS, "me", 2, 1_000))
+    assert isinstance(read, Columns)
+    assert (read.names, read.ids) == ((b"body", b"source"), [b"1-0", b"2-0"])
+    assert read.values == [[b"0", b"1"], [b"s0", b"s1"]]
+    assert client.xpending(KEYS.events, GROUP)["pending"] == 2
+    assert run(client, read_columns(KEYS, "me", 2, 1_000)) == Columns((b"body", b"source"), [b"3-0"], [[b"2"], [b"s2"]])
+    assert run(client, read_columns(KEYS, "me", 2, 1_000)) == []
+
+
+def test_large_entries_behind_many_small_ones_are_left_for_the_next_read(client: Redis) -> None:
+    for number in range(300):
+        client.xadd(KEYS.events, {"body": b"x" * (1 if number < 64 else 1_000)})
+    assert [len(read.ids) for read in _by_columns(client, 200, 10_000)] == [128, 64, 64, 44]
+    client.xgroup_setid(KEYS.events, GROUP, "0")
+    assert [len(read.ids) for read in _by_columns(client, 200, 1_000_000)] == [200, 100]
+
+
+def _by_columns(client: Redis, count: int, max_bytes: int) -> Iterator[Columns]:
+    while read := run(client, read_columns(KEYS, "me", count, max_bytes)):
+        assert isinstance(read, Columns)
+        yield read
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"body": "x", "at": "1"}, {"at": "1"}, {"body": "x", "source": "s", "v": "2"}, {f"f{n}": "x" for n in range(20)}],
+)
+def test_entries_with_other_fields_are_read_one_by_one(client: Redis, other: dict[str, str]) -> None:
+    made = [other, {"body": "a", "source": "b"}, other]
+    ids = [client.xadd(KEYS.events, fields) for fields in made]
+    read = run(client, read_columns(KEYS, "me", 9, 1_000))
+    assert isinstance(read, list)
+    entries = [stream.entry_of(raw) for raw in read]
+    assert [entry.id for entry in entries] == ids
+    assert [{name.decode(): value.decode() for name, value in entry.fields.items()} for entry in entries] == made
+
+
 def test_a_settle_whose_reply_was_lost_can_be_repeated_and_counts_once(client: Redis) -> None:
     run(client, append(2))
     entries = pending_read(client, "token")
@@ -195,7 +236,7 @@ def test_a_tally_can_be_counted_without_entries(client: Redis) -> None:
 
 
 def test_recut_replaces_an_entry_and_buries_what_is_invalid(client: Redis) -> None:
-    client.xadd(KEYS.events, {"body": b"[...]", "source": "raw"})
+    client.xadd(KEYS.events, {"body": b"[...]", "source": "raw", "traceparent": "00-a-b-01 00-c-d-01"})
     (entry,) = pending_read(client, "a")
     both, one = Members(EVENT + b"," + EVENT, 2), Members(EVENT, 1)
     pieces = [PutBack(both, accepted([5, 7])), PutBack(one, accepted([6]))]
@@ -204,6 +245,7 @@ def test_recut_replaces_an_entry_and_buries_what_is_invalid(client: Redis) -> No
     assert (taken["accepted"], taken["pending"], taken["dead_lettered:invalid"], taken.entries) == (4, 3, 1, 2)
     again = pending_read(client, "a")
     assert [(entry.claimed, entry.accepted) for entry in again] == [(2, accepted([5, 7])), (1, accepted([6]))]
+    assert [entry.traceparents for entry in again] == [["00-a-b-01", "00-c-d-01"]] * 2
     assert run(client, recut(KEYS, Recut(entry, pieces, []), again=True)) == Settled(0, 0)
     assert books(client) == taken
 

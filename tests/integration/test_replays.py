@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from forwarder.dead.filters import select
+from forwarder.dead.filters import Filters
 from forwarder.dead.selection import Selection
 from forwarder.errors import ForwarderError, UsageError
 from forwarder.queue import dead_letters, scripts
@@ -201,14 +201,14 @@ def test_letters_that_somebody_purges_meanwhile_are_passed_over_on_every_page(ri
 
 def test_a_second_replay_of_a_selection_is_told_which_runs(rig: Rig) -> None:
     bury(rig.redis, 5)
-    first = begun(rig, Plan(select(now_ms=10**13, reasons=["rejected"], since="2h"), rate=0.1))
+    first = begun(rig, Plan(Filters(reason=("rejected",), since="2h").selection(10**13), rate=0.1))
 
     with pytest.raises(ReplayRuns, match=f"replay {first.id} of this selection runs"):
-        begun(rig, Plan(select(now_ms=10**13 + 5_000, reasons=["rejected"], since="2h")))
+        begun(rig, Plan(Filters(reason=("rejected",), since="2h").selection(10**13 + 5_000)))
 
-    assert begun(rig, Plan(select(now_ms=0, reasons=["exhausted"]))).id != first.id
+    assert begun(rig, Plan(Filters(reason=("exhausted",)).selection(0))).id != first.id
     desk(rig).cancel(first.id, "test")
-    assert begun(rig, Plan(select(now_ms=10**13, reasons=["rejected"]))).active
+    assert begun(rig, Plan(Filters(reason=("rejected",)).selection(10**13))).active
 
 
 def test_replays_of_times_that_do_not_overlap_run_beside_each_other(rig: Rig) -> None:

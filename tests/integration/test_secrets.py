@@ -182,7 +182,7 @@ def planted(start_rig: StartRig) -> Rig:
         FORWARDER_WEBHOOK_SECRET=WEBHOOK_SECRET,
     )
     rig.sandbox.set_keys([OLD, NEW])
-    rig.redis.execute_command("ACL", "SETUSER", "me", "on", f">{PASSWORD}", "~*", "&*", "+@all")  # type: ignore[no-untyped-call]
+    rig.redis.execute_command("ACL", "SETUSER", "me", "on", f">{PASSWORD}", "~*", "&*", "+@all")
     rig.variables["FORWARDER_REDIS_URL"] = rig.url.replace("unix://", f"unix://me:{PASSWORD}@")
     return rig
 

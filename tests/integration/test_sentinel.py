@@ -7,15 +7,19 @@ from pathlib import Path
 import pytest
 
 from forwarder.errors import QueueUnavailable
+from forwarder.feedback import Members
 from forwarder.queue import stream
-from forwarder.queue.connection import AWAY, connect, queue_errors
+from forwarder.queue.caps import Caps
+from forwarder.queue.connection import AWAY, connect
+from forwarder.queue.durable import run_durably
 from forwarder.queue.keys import GROUP, Keys
 from forwarder.queue.scripts import run
+from forwarder.queue.unavailable import queue_errors
 from forwarder.settings import load_settings
 from tests.integration.conftest import StartRig
 from tests.support.ingest import Ingest
 from tests.support.sentinels import Watched
-from tests.support.servers import Server, free_port, valkey_binary
+from tests.support.servers import Server, free_port, oldest_binary, valkey_binary
 from tests.support.waiting import eventually
 
 
@@ -84,3 +88,24 @@ def test_what_a_demoted_primary_says_is_an_outage(tmp_path: Path) -> None:
             server.client.replicaof("127.0.0.1", str(free_port()))
             with pytest.raises(AWAY, match="UNBLOCKED"):
                 reading.result()
+
+
+def test_what_a_primary_had_not_given_to_its_replica_when_it_was_demoted_is_not_acknowledged(tmp_path: Path) -> None:
+    port = free_port()
+    settings = load_settings(redis_url=f"redis://127.0.0.1:{port}", redis_timeout_s=20)
+    with Server(oldest_binary(), tmp_path, port, {"port": str(port), "save": ""}) as server:
+        step = stream.append(
+            Keys(),
+            Members(b'{"trace_id":"t","value":1}', 1),
+            chunk_id=stream.new_chunk_id(),
+            source="test",
+            caps=Caps(),
+        )
+        client = connect(settings, retries=0)
+        run(client, step)  # loads the script; the step is repeated below
+        with ThreadPoolExecutor() as threads:
+            waiting = threads.submit(run_durably, client, step, "replica", 20)
+            assert eventually(lambda: server.client.info("clients")["blocked_clients"] == 1)
+            server.client.replicaof("127.0.0.1", str(free_port()))
+            with pytest.raises(AWAY, match="UNBLOCKED"):
+                waiting.result()

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from forwarder.errors import QueueUnavailable
-from forwarder.queue.connection import connect, connect_async, queue_errors
+from forwarder.queue.connection import connect, connect_async
+from forwarder.queue.unavailable import queue_errors
 from forwarder.settings import Settings, load_settings
 from tests.integration.conftest import StartRig
 from tests.support.certificates import Certificates, certificates

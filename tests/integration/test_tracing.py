@@ -76,6 +76,23 @@ def test_the_ingest_goes_on_with_its_callers_trace(rig: Rig, collector: Collecto
     assert {parent.split("-")[2] for one in kept for parent in one.split()} == {span.span_id for span in spans}
 
 
+def test_a_link_outlives_the_spill_file_and_a_cut(rig: Rig, collector: Collector) -> None:
+    rig.variables |= {**collector.variables, "FORWARDER_INGEST_SPILL": "on", "FORWARDER_REDIS_TIMEOUT_S": "0.3"}
+    with Ingest(rig) as ingest:
+        rig.server.stop()
+        events = [{"trace_id": trace_id, "value": 1} for trace_id in "tu"]
+        assert ingest.post(events, traceparent=PARENT).status_code == 202
+        rig.server.start()
+        assert eventually(lambda: rig.redis.xlen(rig.keys.events) == 1), rig.log.read_text()
+    rig.variables["FORWARDER_BATCH_MAX_EVENTS"] = "1"  # so that the entry is cut
+    rig.start_worker("--burst")
+    rig.assert_everything_arrived(2)
+    (handed_over,) = collector.named("append")
+    assert eventually(lambda: len(collector.named("deliver default")) == 2), rig.log.read_text()
+    linked = [span.links for span in collector.named("deliver default")]
+    assert linked == [[(CALLERS, handed_over.span_id)]] * 2
+
+
 def test_what_anybody_writes_there_does_no_harm(rig: Rig, collector: Collector) -> None:
     rig.variables |= collector.variables
     for text in (b"\xff\x00", b"00-" + b"0" * 32 + b"-" + b"0" * 16 + b"-01", b"x " * 100_000, PARENT.encode()):

@@ -21,7 +21,8 @@ import pytest
 
 from forwarder.paths import DataDir
 from forwarder.queue.keys import SLOTS, Keys
-from tests.support.attacker import ATTACKS, DRAIN, HARMLESS, LEAVE, Attack, Attacker, Call, Effect
+from tests.support.attacker import DRAIN, HARMLESS, LEAVE, Attacker, Call
+from tests.support.attacks import ATTACKS, Attack, Effect
 from tests.support.rig import Rig
 from tests.support.sandbox import ROOT
 from tests.support.waiting import eventually

@@ -30,6 +30,7 @@ class Load(threading.Thread):
         self.broken = 0
 
     def run(self) -> None:
+        """Call until there is enough."""
         client = httpx.Client(base_url=self._ingest.url, trust_env=False, timeout=30)
         for number in count():
             if self._enough.is_set():
@@ -48,6 +49,7 @@ class Load(threading.Thread):
         client.close()
 
     def stop(self) -> None:
+        """The last call has been answered when this returns."""
         self._enough.set()
         self.join(60)
 
@@ -66,6 +68,7 @@ def load(ingest: Ingest, callers: int = 8) -> Iterator[list[Load]]:
 
 
 def taken(callers: list[Load]) -> int:
+    """Requests that were answered 202."""
     return sum(len(caller.taken) for caller in callers)
 
 

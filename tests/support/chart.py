@@ -53,11 +53,9 @@ def render(**changed: Any) -> dict[str, str]:  # noqa: ANN401 - any YAML
     """The files that the chart renders to, by name; empty ones left out.
 
     Args:
-        changed: values that differ from the chart's, one level deep.
+        changed: values that differ from the chart's.
     """
-    values = yaml.safe_load((CHART / "values.yaml").read_text())
-    for name, value in changed.items():
-        values[name] = values[name] | value if isinstance(value, dict) else value
+    values = _merged(yaml.safe_load((CHART / "values.yaml").read_text()), changed)
     scope = {"Values": values, "Release": {"Name": "forwarder", "Namespace": "feedback"}}
     given = {"templates": {path.name: path.read_text() for path in TEMPLATES}, "values": scope}
     done = subprocess.run(
@@ -72,6 +70,15 @@ def render(**changed: Any) -> dict[str, str]:  # noqa: ANN401 - any YAML
     assert done.returncode == 0, done.stderr
     rendered: dict[str, str] = json.loads(done.stdout)
     return {name: text.strip() + "\n" for name, text in rendered.items() if text.strip()}
+
+
+def _merged(values: dict[str, Any], changed: dict[str, Any]) -> dict[str, Any]:
+    """As Helm does it: maps are merged, and null takes a value away."""
+    found = dict(values)
+    for name, value in changed.items():
+        both_maps = isinstance(value, dict) and isinstance(found.get(name), dict)
+        found[name] = _merged(found[name], value) if both_maps else value
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def resources(text: str) -> list[dict[str, Any]]:

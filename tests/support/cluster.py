@@ -20,20 +20,27 @@ class Cluster:
     Args:
         binary: of all of them.
         folder: for their files.
+        options: of all of them, beside those that make a cluster.
     """
 
-    def __init__(self, binary: str, folder: Path) -> None:
+    def __init__(self, binary: str, folder: Path, options: dict[str, str] | None = None) -> None:
+        self._options = options or {}
         self._stack = ExitStack()
         self.nodes = [self._node(binary, folder / str(number)) for number in range(2 * PRIMARIES)]
         self.url = "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
         self._found()
-        assert eventually(lambda: all(self._well(node) for node in self.nodes), 40), self.nodes[0].log[-2000:]
+        assert eventually(lambda: self.is_whole, 40), self.nodes[0].log[-2000:]
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._stack.close()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every node runs and finds all slots served, and each has its replica or primary."""
+        return all(node.role() for node in self.nodes) and all(self._well(node) for node in self.nodes)
 
     def primary_of(self, key: str) -> Server:
         """The node that has a key."""
@@ -46,6 +53,17 @@ class Cluster:
         """A primary that is not this one."""
         return next(one for one in self.nodes if one is not node and one.role() == "master")
 
+    def replica_of(self, primary: Server) -> Server:
+        """The node that follows this one."""
+        for host, port, _ in primary.client.execute_command("ROLE")[2]:
+            return next(node for node in self.nodes if (str(node.port), b"127.0.0.1") == (port.decode(), host))
+        raise AssertionError(primary.port)
+
+    def fail_over(self, replica: Server) -> None:
+        """Let a replica take over from its primary, which first lets it catch up."""
+        self._say(replica, "FAILOVER")
+        assert eventually(lambda: replica.role() == "master", 20), replica.log[-2000:]
+
     def move_slot(self, key: str, target: Server, batch: int = 1) -> None:
         """Move the slot of a key to another primary as `redis-cli --cluster reshard` does, key by key."""
         source, slot = self.primary_of(key), key_slot(key.encode())
@@ -53,7 +71,7 @@ class Cluster:
         self._say(source, "SETSLOT", slot, "MIGRATING", self._id(target))
         while keys := self._say(source, "GETKEYSINSLOT", slot, batch):
             words = ("MIGRATE", "127.0.0.1", target.port, "", 0, 5_000, "KEYS", *keys)
-            source.client.execute_command(*words)  # type: ignore[no-untyped-call]
+            source.client.execute_command(*words)
         for node in (target, source, *self.nodes):
             if node.role() == "master":
                 self._say(node, "SETSLOT", slot, "NODE", self._id(target))
@@ -62,6 +80,7 @@ class Cluster:
         port = free_port()
         options = {
             "port": str(port),
+            "bind": "127.0.0.1",
             "cluster-enabled": "yes",
             "cluster-port": str(free_port()),
             "cluster-node-timeout": str(NODE_TIMEOUT_MS),
@@ -69,7 +88,7 @@ class Cluster:
             "appendonly": "yes",
             "save": "",
             "repl-diskless-sync-delay": "0",
-        }
+        } | self._options
         return self._stack.enter_context(Server(binary, folder, port, options))
 
     def _found(self) -> None:
@@ -106,4 +125,4 @@ class Cluster:
 
     @staticmethod
     def _say(node: Server, *words: Any) -> Any:  # noqa: ANN401 - any words, any reply
-        return node.client.execute_command("CLUSTER", *words)  # type: ignore[no-untyped-call]
+        return node.client.execute_command("CLUSTER", *words)

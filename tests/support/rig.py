@@ -189,8 +189,8 @@ class Rig:
         return found(self.redis, self.settings, destination)
 
     def dead(self) -> list[DeadLetter]:
-        """All dead letters."""
-        return list(dead_letters.scan(self.redis, self.keys))
+        """All dead letters, of all partitions."""
+        return [letter for keys in self.partitions() for letter in dead_letters.scan(self.redis, keys)]
 
     def settled(self, within_s: float = 30.0) -> Snapshot:
         """The books once nothing waits any more."""

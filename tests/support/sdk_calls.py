@@ -13,6 +13,7 @@ BULK = [{"trace_id": f"bulk-{number}", "value": -number} for number in range(3)]
 
 
 def sync_calls(base_url: str, key: str) -> dict[str, object]:
+    """What the calls of the blocking SDK answer."""
     client = Portkey(api_key=key, base_url=base_url)
     one = client.feedback.create(trace_id="one", value=5, weight=0.5, metadata={"_user": "u1"})
     many = client.feedback.bulk_create(feedbacks=BULK)
@@ -25,6 +26,7 @@ def sync_calls(base_url: str, key: str) -> dict[str, object]:
 
 
 async def async_calls(base_url: str, key: str) -> dict[str, object]:
+    """Likewise, of the one for asyncio."""
     client = AsyncPortkey(api_key=key, base_url=base_url)
     one = await client.feedback.create(trace_id="async-one", value=5)
     many = await client.feedback.bulk_create(

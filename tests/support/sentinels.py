@@ -40,7 +40,7 @@ class Watched:
 
     def named(self) -> int:
         """The port of the primary that the first Sentinel names."""
-        return int(self.sentinels[0].client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)[1])  # type: ignore[no-untyped-call]
+        return int(self.sentinels[0].client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)[1])
 
     def failed_over(self) -> bool:
         """Whether the replica is the primary by now, and named so by all."""
@@ -65,7 +65,7 @@ class Watched:
 
     def _ready(self, sentinel: Server) -> bool:
         """Whether it knows the replica and the other Sentinels, so that it can elect."""
-        reply = sentinel.client.execute_command("SENTINEL", "MASTER", SERVICE)  # type: ignore[no-untyped-call]
+        reply = sentinel.client.execute_command("SENTINEL", "MASTER", SERVICE)
         facts = reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
         known = {str(name.decode() if isinstance(name, bytes) else name): value for name, value in facts.items()}
         return int(known["num-slaves"]) == 1 and int(known["num-other-sentinels"]) == SENTINELS - 1

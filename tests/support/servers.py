@@ -5,7 +5,6 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -121,20 +120,17 @@ class Server:
     def role(self) -> str:
         """`master`, `slave` or `sentinel`; empty while it does not answer."""
         try:
-            return str(self.client.execute_command("ROLE")[0].decode())  # type: ignore[no-untyped-call]
+            return str(self.client.execute_command("ROLE")[0].decode())
         except RedisError:
             return ""
 
     def _connect(self) -> redis.Redis:
         options = {"ssl": True, **self._tls} if self._tls else {}
         retry = Retry(NoBackoff(), 0)
-        return redis.Redis("127.0.0.1", self.port, retry=retry, socket_timeout=5, **options)  # type: ignore[arg-type]
+        return redis.Redis("127.0.0.1", self.port, retry=retry, socket_timeout=5, **options)  # type: ignore[arg-type] # redis-py's many options
 
     def _answers(self) -> bool:
         try:
             return bool(self.client.ping())
         except RedisError:
             return False
-
-
-StartServer = Callable[..., Server]

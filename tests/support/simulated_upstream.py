@@ -1,7 +1,4 @@
-"""A fleet of drains against an upstream, event by event on a clock of its own: minutes of it take a second.
-
-The fleet does here in memory what it does elsewhere through Redis: `Fleet.exchange` is one compare-and-set.
-"""
+"""A fleet of drains against an upstream, event by event on a clock of its own: minutes of it take a second."""
 
 import heapq
 from collections.abc import Callable
@@ -9,16 +6,13 @@ from dataclasses import dataclass, field
 from itertools import count
 from random import Random
 
-from forwarder.queue.flow import Limit, Window
-from workers.concurrency import decide, due, granted
+from tests.support.simulated_fleet import Fleet, Report
 
 TRIP_MS = 1.0
 """To the upstream and back."""
 EXCHANGE_MS = 1.0
 """To Redis and back."""
 EXCHANGE_EVERY_MS = 200.0
-SILENT_AFTER_MS = 2_000
-TURN_MS = 5_000
 ENDLESS = 1_000
 """More than any limit here."""
 
@@ -54,69 +48,6 @@ class Upstream:
         ends_ms = begins_ms + self.latency_ms * self.noise(random)
         heapq.heappush(self._busy, ends_ms)
         return ends_ms, True
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a drain has seen since its last exchange; counts are of requests of its epoch."""
-
-    epoch: int
-    in_flight: int
-    wants: int
-    peak: int
-    answered: int = 0
-    rtt_ms: float = 0.0
-    rtt_ms2: float = 0.0
-    pushed_back: int = 0
-
-
-@dataclass(frozen=True)
-class Member:
-    """A drain as the others know it; its peak is -1 until it has reported of this epoch since the last decision."""
-
-    seen_ms: int
-    wants: int
-    held: int
-    peak: int
-
-
-@dataclass
-class Fleet:
-    """What the drains share."""
-
-    maximum: int
-    limit: Limit = Limit()  # noqa: RUF009 - frozen
-    window: Window = Window()  # noqa: RUF009 - frozen
-    members: dict[str, Member] = field(default_factory=dict)
-
-    def exchange(self, drain: str, report: Report, now_ms: int) -> int:
-        """Take a report, decide if that is due, and answer the drain's share."""
-        current = report.epoch == self.limit.epoch
-        alive = {name: one for name, one in self.members.items() if now_ms - one.seen_ms < SILENT_AFTER_MS}
-        known = alive[drain].peak if drain in alive else -1
-        peak = max(known, report.peak) if current else known
-        self.members = {**alive, drain: Member(now_ms, report.wants, report.in_flight, peak)}
-        self.window = self._joined(report if current else Report(0, 0, 0, 0))
-        if due(self.limit, self.window, now_ms):
-            self.limit, self.window = decide(self.limit, self.window, now_ms, self.maximum), Window()
-            self.members = {name: Member(one.seen_ms, one.wants, one.held, -1) for name, one in self.members.items()}
-        wants = {name: one.wants for name, one in self.members.items()}
-        held = {name: one.held for name, one in self.members.items()}
-        share = granted(self.limit.value, drain, wants, held, now_ms // TURN_MS)
-        mine = self.members[drain]
-        self.members[drain] = Member(now_ms, mine.wants, max(share, report.in_flight), mine.peak)
-        return share
-
-    def _joined(self, report: Report) -> Window:
-        peaks = [one.peak for one in self.members.values()]
-        return Window(
-            answered=self.window.answered + report.answered,
-            rtt_ms=self.window.rtt_ms + report.rtt_ms,
-            rtt_ms2=self.window.rtt_ms2 + report.rtt_ms2,
-            pushed_back=self.window.pushed_back + report.pushed_back,
-            peak=sum(max(0, peak) for peak in peaks),
-            silent=sum(peak < 0 for peak in peaks),
-        )
 
 
 class Drain:

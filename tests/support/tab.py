@@ -29,7 +29,7 @@ class Tab:
         tolerated: words of complaints that the test brings about on purpose.
     """
 
-    def __init__(self, browser: Browser, site: Site, name: str = "", **options: Any) -> None:  # noqa: ANN401
+    def __init__(self, browser: Browser, site: Site, name: str = "", **options: Any) -> None:  # noqa: ANN401 - Playwright's
         self.site = site
         self.context = browser.new_context(**({"viewport": WIDE} | options))
         self.context.set_default_timeout(SOON_MS)

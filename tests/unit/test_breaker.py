@@ -208,3 +208,50 @@ def test_an_upstream_that_only_throttles_is_waited_for_as_long_as_it_asks_howeve
         now_ms += opening.length_ms
         breaker, _ = observe(breaker, Seen(good=1, probe=True), now_ms, PAUSES, 0.0)
     assert lengths == [1_500] * 9
+
+
+def test_a_probe_that_meets_wrong_settings_says_what_to_mend() -> None:
+    breaker, _ = after(*[FAILED] * RUN_MAX)
+    probe = Seen(failed=1, trailing=1, failure="HTTP 401", misfit="HTTP 401: set FORWARDER_API_KEY", probe=False)
+    _, opening = observe(breaker, probe, 2_000, PAUSES, 0.0)
+    assert opening
+    assert (opening.reason, opening.kind) == (probe.misfit, "settings")
+
+
+def test_a_probe_that_fails_after_a_pause_that_was_asked_for_opens_it_again_in_its_own_words() -> None:
+    breaker, _ = after(Seen(failed=1, trailing=1, asked_ms=1_500, asked_by="HTTP 429"))
+    probe = Seen(failed=1, trailing=1, probe=False)
+    _, opening = observe(breaker, probe, 2_000, PAUSES, 0.0)
+    assert opening
+    assert opening.reason == "the upstream fails (no answer), too many requests; it is tried again by itself"
+
+
+def test_an_outage_after_much_throttling_begins_with_the_first_pause() -> None:
+    breaker = OLD
+    for now_ms in range(0, 50_000, 5_000):
+        breaker, _ = observe(
+            breaker, Seen(failed=1, trailing=1, asked_ms=100, asked_by="HTTP 429"), now_ms, PAUSES, 0.0
+        )
+        breaker, _ = observe(breaker, Seen(good=1, probe=True), now_ms + 200, PAUSES, 0.0)
+    _, opening = after(*[FAILED] * RUN_MAX, breaker=breaker, now_ms=50_000)
+    assert opening
+    assert opening.length_ms == 1_000
+
+
+def test_half_of_just_enough_requests_opens_it() -> None:
+    breaker, opening = after(Seen(good=10, failed=10, trailing=1))
+    assert breaker.open
+    assert opening
+
+
+def test_answers_count_half_after_the_half_life_each_time() -> None:
+    breaker, _ = observe(OLD, GOOD, HALF_LIFE_MS, PAUSES, 0.0)
+    breaker, _ = observe(breaker, GOOD, 2 * HALF_LIFE_MS, PAUSES, 0.0)
+    assert breaker.good == 1.5
+
+
+def test_while_it_is_open_the_run_is_remembered() -> None:
+    breaker, _ = after(*[FAILED] * RUN_MAX)
+    _, opening = observe(breaker, Seen(failed=1, trailing=1, failure="HTTP 500", probe=False), 2_000, PAUSES, 0.0)
+    assert opening
+    assert "5 requests in a row" in opening.reason

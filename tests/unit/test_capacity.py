@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 from forwarder.capacity import ARRAYS, BUSY, SINGLES, Demand, plan
 from forwarder.cli.app import app
 from forwarder.cli.plan_view import shown_bytes
+from tests.support.sandbox import ROOT
 
 DEMAND = Demand(rate=20_000, event_bytes=150, latency_s=0.1, outage_s=21_600, catch_up_s=21_600)
 
@@ -73,3 +75,12 @@ def test_the_command_says_what_to_set() -> None:
     assert "FORWARDER_BACKLOG_MAX_EVENTS=518400000 (it is 10,000,000)" in done.output
     as_json = CliRunner().invoke(app, ["plan", "--rate", "20000", "--outage", "6h", "--json"])
     assert json.loads(as_json.stdout)["backlog_events"] == 432_000_000
+
+
+def test_the_plan_in_the_document_is_what_the_command_says() -> None:
+    (block,) = re.findall(
+        r"```console\n\$ forwarder (plan .*?)```", (ROOT / "deploy" / "README.md").read_text(), re.DOTALL
+    )
+    command, _, shown = block.partition("\n")
+    done = CliRunner().invoke(app, command.split())
+    assert done.output.split() == shown.split()

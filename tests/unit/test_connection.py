@@ -8,7 +8,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from forwarder.errors import ForwarderError, QueueFull, QueueUnavailable
 from forwarder.queue.address import masked
-from forwarder.queue.connection import control_url, queue_errors, queue_url, shown
+from forwarder.queue.connection import control_url, queue_url, shown
+from forwarder.queue.unavailable import queue_errors
 from forwarder.settings import Settings
 
 SAFE = "ABCDEFGHabcdefgh0123456789_-!$'()+,;=~.%"

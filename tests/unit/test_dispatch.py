@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forwarder.queue.histograms import REQUEST_MS, is_bucket
-from forwarder.settings import Upstream
+from forwarder.upstream_settings import Upstream
 from tests.unit.samples import batch
 from workers.batch import Batch, Capacity, Piece
 from workers.dispatch import Dispatcher

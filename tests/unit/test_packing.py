@@ -8,15 +8,16 @@ from forwarder.errors import InvalidSettings
 from forwarder.feedback import codec, join
 from forwarder.queue.caps import Caps
 from forwarder.queue.codec import PLAIN, UnreadableBody
+from forwarder.queue.columns import Columns
 from forwarder.queue.forms import codec_for
 from forwarder.queue.keys import Keys
 from forwarder.queue.packing import HEAD, PACKED, UNPACKED_MAX_BYTES
-from forwarder.queue.stream import CHUNK_MAX_BYTES, append, entry_of, opened, size_of
+from forwarder.queue.stream import CHUNK_MAX_BYTES, Raw, append, entry_of, opened, size_of
 from forwarder.settings import load_settings
 from tests.unit.samples import array, event, numbered
 from workers.admit import admit
 from workers.batch import Capacity, Load
-from workers.singles import runs
+from workers.singles import are_singles, may_follow
 
 WRITER = codec_for(load_settings(queue_compression="zstd"))
 
@@ -46,12 +47,13 @@ def test_events_with_random_ids_take_at_most_40_bytes_each() -> None:
 
 def test_a_packed_entry_travels_like_any_other_and_a_read_makes_room_for_it() -> None:
     events = numbered(50)
-    raw = [b"1-1", [b"body", WRITER.write(array(*events)), b"v", b"2"]]
+    raw: Raw = [b"1-1", [b"body", WRITER.write(array(*events)), b"v", b"2"]]
     load = admit(opened(object(), entry_of(raw)), codec(), Capacity(500, 1_048_576))
     assert isinstance(load, Load)
     assert load.members == join(events)
     assert size_of(raw) == CHUNK_MAX_BYTES
-    assert [single for single, _ in runs([raw] * 20, codec(), Capacity(500, 1_048_576))] == [False]
+    assert not may_follow([raw] * 20)
+    assert not are_singles(Columns((b"body", b"v"), [b"1-1"], [[raw[1][1]], [b"2"]]), codec(), Capacity(500, 1_048_576))
 
 
 @pytest.mark.parametrize(

@@ -268,3 +268,22 @@ def test_more_than_the_limit_are_in_use_only_when_it_has_fallen(limits: list[int
         assert hall.permits.take_peak() == held
 
     in_hall(0, scene)
+
+
+def test_a_permit_is_taken_at_once_when_one_is_free_and_only_then() -> None:
+    async def scene(hall: Hall) -> None:
+        permits = hall.permits
+        assert permits.take_now()
+        assert permits.take_now()
+        assert not permits.take_now(), "both are in use"
+        assert (permits.in_use, permits.take_peak()) == (2, 2)
+        (waiting,) = await hall.enter_all(1)
+        permits.give_back()
+        assert not permits.take_now(), "who waited has it"
+        await hall.settle()
+        assert (waiting.holds, permits.in_use) == (True, 2)
+        permits.give_back()
+        assert permits.take_now()
+        permits.give_back()
+
+    in_hall(2, scene)

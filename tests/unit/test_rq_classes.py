@@ -288,4 +288,4 @@ def test_no_job_has_dependents() -> None:
 def test_where_rq_names_its_classes_itself_it_finds_ours() -> None:
     for module in (registry, scheduler):
         assert (vars(module)["Job"], vars(module)["Queue"]) == (FeedbackJob, FeedbackQueue)
-    assert isinstance(registry.StartedJobRegistry(QUEUE_NAME, connection=NOBODY).get_queue(), FeedbackQueue)  # type: ignore[no-untyped-call]
+    assert isinstance(registry.StartedJobRegistry(QUEUE_NAME, connection=NOBODY).get_queue(), FeedbackQueue)

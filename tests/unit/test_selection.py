@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forwarder.dead.filters import select
+from forwarder.dead.filters import Filters
 from forwarder.dead.selection import Selection, trace_id_of
 from forwarder.errors import UsageError
 from forwarder.queue.dead_letters import REASONS, DeadLetter
@@ -26,12 +26,12 @@ LETTER = DeadLetter(
     ("options", "meant"),
     [
         ({}, True),
-        ({"reasons": ["rejected"]}, True),
-        ({"reasons": ["exhausted", "Rejected"]}, True),
-        ({"reasons": ["exhausted"]}, False),
-        ({"statuses": ["422"]}, True),
-        ({"statuses": ["4xx"]}, True),
-        ({"statuses": ["5XX", "none"]}, False),
+        ({"reason": ("rejected",)}, True),
+        ({"reason": ("exhausted", "Rejected")}, True),
+        ({"reason": ("exhausted",)}, False),
+        ({"status": ("422",)}, True),
+        ({"status": ("4xx",)}, True),
+        ({"status": ("5XX", "none")}, False),
         ({"since": "1h"}, True),
         ({"since": "2026-01-01T00:00:01Z"}, False),
         ({"until": "2026-01-01T00:00:00Z"}, True),
@@ -43,27 +43,27 @@ LETTER = DeadLetter(
         ({"contains": "café"}, True),
         ({"contains": "too small"}, True),
         ({"contains": "TOO SMALL"}, False),
-        ({"reasons": ["rejected"], "source": "ios"}, False),
+        ({"reason": ("rejected",), "source": "ios"}, False),
     ],
 )
 def test_a_letter_is_meant_when_all_filters_hold(options: dict[str, Any], meant: bool) -> None:  # noqa: FBT001
-    assert select(now_ms=NOW_MS, **options).matches(LETTER) is meant
+    assert Filters(**options).selection(NOW_MS).matches(LETTER) is meant
 
 
 def test_a_letter_without_an_answer_has_the_status_none() -> None:
     unanswered = DeadLetter(body=b"", reason="exhausted", error="")
 
-    assert select(now_ms=NOW_MS, statuses=["none"]).matches(unanswered)
-    assert not select(now_ms=NOW_MS, statuses=["5xx"]).matches(unanswered)
+    assert Filters(status=("none",)).selection(NOW_MS).matches(unanswered)
+    assert not Filters(status=("5xx",)).selection(NOW_MS).matches(unanswered)
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        {"reasons": ["refused"]},
-        {"statuses": ["40x"]},
-        {"statuses": ["0"]},
-        {"statuses": ["4²2"]},
+        {"reason": ("refused",)},
+        {"status": ("40x",)},
+        {"status": ("0",)},
+        {"status": ("4²2",)},
         {"since": "soon"},
         {"until": "soon"},
         {"since": "1h", "until": "2h"},
@@ -71,7 +71,7 @@ def test_a_letter_without_an_answer_has_the_status_none() -> None:
 )
 def test_what_cannot_be_meant_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
-        select(now_ms=NOW_MS, **options)
+        Filters(**options).selection(NOW_MS)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"trace_id":7}', b"\xff", b"[" * 100_000])
@@ -80,8 +80,8 @@ def test_a_body_that_is_no_event_has_no_trace_id(body: bytes) -> None:
 
 
 def test_only_the_bare_selection_is_everything() -> None:
-    assert select(now_ms=NOW_MS).is_everything
-    assert not select(now_ms=NOW_MS, since="100d").is_everything
+    assert Filters().selection(NOW_MS).is_everything
+    assert not Filters(since="100d").selection(NOW_MS).is_everything
 
 
 @given(st.integers(1, 50), st.integers(0, 50), st.integers(1, 60), st.integers(0, 3))

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from forwarder.errors import InvalidSettings
-from forwarder.settings import Settings, Upstream, load_settings
+from forwarder.settings import Settings, load_settings
+from forwarder.upstream_settings import Upstream
 
 SECRET = "pk-hunter2"
 
@@ -91,6 +92,12 @@ def test_nought_seconds_are_refused_where_they_would_mean_no_time_at_all() -> No
         ("redis_url", "redis+sentinel://a,b/main/x", "name the service"),
         ("redis_url", "redis+sentinel://a,,b/main", "name its hosts"),
         ("redis_url", "host:6379", "redis://"),
+        ("redis_url", "redis://host:99999/0", "a port from 0 to 65535"),
+        ("redis_url", "rediss://host:port", "a port from 0 to 65535"),
+        ("redis_url", "redis+sentinel://host:99999/main", "name its hosts"),
+        ("redis_tls_ca_file", "/nowhere/ca.pem", "the path of a file that is there"),
+        ("tracing", "maybe", "on | off"),
+        ("rate_requests_per_s", "0", "to 1000000 "),
         ("control_url", "amqp://host", "redis://"),
         ("base_url", "api.example.org", "https://"),
         ("base_url", "ftp://api.example.org", "https://"),
@@ -129,6 +136,32 @@ def test_base_and_path_are_joined_with_one_slash(base: str, path: str) -> None:
 @pytest.mark.parametrize("url", ["embedded", "redis://h", "rediss://u:p@h:1/2", "unix:///run/r.sock"])
 def test_the_known_schemes_are_taken(url: str) -> None:
     assert load_settings(redis_url=url).redis_url == url
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        (
+            "CONSOLE_USERS",
+            "ann",
+            "must be set part by part: who may log in, as FORWARDER_CONSOLE_USERS__NAME__PASSWORD",
+        ),
+        ("INGEST_KEYS", "5", "must be set part by part: keys of its callers, as FORWARDER_INGEST_KEYS__NAME__KEY"),
+        ("INGEST_KEYS__WEB__SOURCE", "shop", "FORWARDER_INGEST_KEYS__WEB__KEY: must be set: the key, or sha256:"),
+        ("CONSOLE_USERS__ANN__ROLE", "admin", "FORWARDER_CONSOLE_USERS__ANN__ROLE: must be viewer | operator"),
+        ("INGEST_KEYS__WEB", "[1]", "FORWARDER_INGEST_KEYS__WEB: must be set part by part"),
+    ],
+)
+def test_what_has_parts_says_which(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str) -> None:
+    monkeypatch.setenv(f"FORWARDER_{variable}", value)
+
+    assert said in refusal()
+
+
+def test_a_key_of_digits_alone_is_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORWARDER_INGEST_KEYS__WEB", "1234567890")
+
+    assert load_settings().ingest_keys["web"].key.get_secret_value() == "1234567890"
 
 
 def test_settings_cannot_be_changed() -> None:

@@ -88,14 +88,16 @@ def test_the_reply_is_read_as_what_was_settled_and_lost() -> None:
 
 
 def test_what_has_no_outcome_is_put_back_entry_by_entry() -> None:
-    first = Load(entry(array(*numbered(2)), 1, at=b"5", source=b"shop", replays=b"1"), join(numbered(2)))
+    told = {"at": b"5", "source": b"shop", "replays": b"1", "traceparent": b"00-a-b-01"}
+    first = Load(entry(array(*numbered(2)), 1, **told), join(numbered(2)))
     second = Load(entry(array(*numbered(3)), 2, at=b"6", queued=b"9"), join(numbered(3)))
     made = Batch([first, second])
     outcome = Outcome(made, rest=[Piece(made, range(1, 4))], attempts=3)
     args = list(settlement(KEYS, TOKEN, [outcome]).args)
     assert args[6] == 2
-    assert args[-20:-10] == [1, 1, b"[" + numbered(2)[1] + b"]", 5, b"", b"shop", 1, 3, 1_700_000_000_000, ""]
-    assert args[-10:] == [2, 2, b"[" + b",".join(numbered(3)[:2]) + b"]", 6, b"", b"", 0, 3, 9, ""]
+    kept = (b"shop", 1, 3, 1_700_000_000_000, "", b"00-a-b-01")
+    assert args[-22:-11] == [1, 1, b"[" + numbered(2)[1] + b"]", 5, b"", *kept]
+    assert args[-11:] == [2, 2, b"[" + b",".join(numbered(3)[:2]) + b"]", 6, b"", b"", 0, 3, 9, "", b""]
 
 
 def test_a_batch_of_which_nothing_is_known_is_not_settled_but_its_requests_are_counted() -> None:
@@ -112,7 +114,7 @@ def test_batches_that_end_together_are_one_step_with_their_tallies_added_up() ->
     ids = b",".join([*first.batch.entry_ids, *second.batch.entry_ids])
     records = f"{TOKEN}/{first.batch.id},{TOKEN}/{second.batch.id}"
     args = list(step.args)
-    assert args[:12] == ["forwarder", 2, "0,0", "1,2", 4, 0, 0, records, 0, "", ids, "requests"]
+    assert args[:12] == ["forwarder", 2, "0", "1,2", 4, 0, 0, records, 0, "", ids, "requests"]
     assert args[12:] == [3, "retries", 1]
 
 
@@ -121,3 +123,14 @@ def test_a_letter_of_a_later_batch_names_its_entry_among_all() -> None:
     second.refusals.append(Refusal(Piece(second.batch, range(1, 2)), "rejected", "bad", 400, 1))
     (letter,) = letters_of(settlement(KEYS, TOKEN, [first, second]))
     assert letter["load"] == 3
+
+
+def test_a_letter_s_error_quotes_nothing_of_what_a_user_wrote() -> None:
+    wrote = event("t", text="my very personal comment")
+    made = Batch([Load(entry(wrote, 1), join([wrote]))])
+    error = "HTTP 400: cannot take 'my very personal comment'"
+    (letter,) = letters_of(
+        settlement(KEYS, TOKEN, [Outcome(made, refusals=[Refusal(made.whole(), "rejected", error, 400, 1)])])
+    )
+    assert letter["error"] == "HTTP 400: cannot take '[…]'".encode()
+    assert letter["body"] == wrote

@@ -85,3 +85,17 @@ def test_bounds_are_never_less_than_one_once_there_are_any(steps: list[tuple[boo
         assert (size.events == 0) == (size.bytes == 0)
         assert size.events >= 0
         assert size.bytes >= 0
+
+
+def test_a_bound_is_tight_at_nine_tenths_and_grows_by_one_at_least() -> None:
+    grown = learn(Size(250, 30_000), None, Extent(225, 27_000), GROW_EVERY_MS)
+    assert (grown.events, grown.bytes) == (275, 33_000)
+    grown = learn(Size(5, 5), None, Extent(5, 5), GROW_EVERY_MS)
+    assert (grown.events, grown.bytes) == (6, 6)
+
+
+def test_a_request_respects_the_bounds_when_it_is_within_both() -> None:
+    size = Size(250, 30_000)
+    assert holds(size, Extent(250, 30_000))
+    assert not holds(size, Extent(251, 30_000))
+    assert not holds(size, Extent(250, 30_001))

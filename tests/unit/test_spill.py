@@ -17,9 +17,13 @@ from forwarder.errors import SpillFull, SpillUnavailable
 from forwarder.feedback import Members
 from forwarder.queue.caps import Caps
 from forwarder.queue.chunk import Chunk
+from forwarder.spill import schema
 from forwarder.spill.file import SpillFile
 from tests.support.waiting import eventually
 
+BY_AN_OLDER_RELEASE = """
+INSERT INTO chunks (key_prefix, chunk_id, destination, source, at_ms, events, doubtful_from_ms, body)
+VALUES ('feedback:', ?, 'default', 'shop', 1, 1, 0, x'7b7d')"""
 FORK = multiprocessing.get_context("fork")
 
 
@@ -60,6 +64,26 @@ def test_chunks_come_out_as_they_went_in_the_oldest_first(order: list[int]) -> N
         spill.put([chunk(number)])
     assert [one for _ in range(3) for one in spill.take(2)] == [chunk(number) for number in range(6)]
     assert spill.take(2) == []
+    spill.close()
+
+
+def test_a_chunk_keeps_the_spans_in_which_its_events_were_handed_over(spill: SpillFile) -> None:
+    traced = replace(chunk(1), members=Members(b"{}", 1, ("00-a-b-01", "00-c-d-01")))
+    spill.put([traced, chunk(2)])
+    first, second = spill.take(2)
+    assert (first.members, second.members) == (traced.members, chunk(2).members)
+
+
+def test_a_file_of_a_release_that_kept_no_spans_is_used_further_on_by_it_and_by_us(path: Path) -> None:
+    path.parent.mkdir()
+    with sqlite3.connect(path) as older:
+        older.executescript(schema.TABLES.replace(",\n  traceparents TEXT NOT NULL DEFAULT ''", ""))
+        older.execute(BY_AN_OLDER_RELEASE, ("c1",))
+    spill = opened(path)
+    assert [one.chunk_id for one in spill.take(10)] == ["c1"]
+    with sqlite3.connect(path) as older:
+        older.execute(BY_AN_OLDER_RELEASE, ("c2",))
+    assert [(one.chunk_id, one.members.traceparents) for one in spill.take(10)] == [("c2", ())]
     spill.close()
 
 

@@ -67,7 +67,7 @@ def test_an_append_beyond_the_cap_says_how_full_the_queue_is_and_which_variable_
 
 
 def test_a_recut_settles_its_entry_with_pieces_and_letters_that_add_up() -> None:
-    source = entry(b"?", 3, events=b"9", source=b"shop", at=b"5", replays=b"1", attempts=b"2")
+    source = entry(b"?", 3, events=b"9", source=b"shop", at=b"5", replays=b"1", attempts=b"2", traceparent=b"00-a-b-01")
     letters = [DeadLetter(b"bad", "invalid", "why", entry=source.id)]
     cut = Recut(
         source, [PutBack(join(numbered(2)), accepted([5, 9])), PutBack(join(numbered(1)), accepted([9]))], letters
@@ -75,10 +75,10 @@ def test_a_recut_settles_its_entry_with_pieces_and_letters_that_add_up() -> None
     assert cut.events == 4
     step = recut(KEYS, cut)
     assert list(step.args[:11]) == ["forwarder", 1, "9", "4", 0, 1, 2, "", 0, "", source.id]
-    kept = [b"shop", 1, 2, 1_700_000_000_000, ""]
+    kept = [b"shop", 1, 2, 1_700_000_000_000, "", b"00-a-b-01"]
     first = [1, 2, b"[" + b",".join(numbered(2)) + b"]", 5, b"0,4", *kept]
-    assert list(step.args[-20:]) == [*first, 1, 1, b"[" + numbered(1)[0] + b"]", 9, b"", *kept]
-    assert len(step.args) == 11 + 1 + len(LETTER_FIELDS) + 20
+    assert list(step.args[-22:]) == [*first, 1, 1, b"[" + numbered(1)[0] + b"]", 9, b"", *kept]
+    assert len(step.args) == 11 + 1 + len(LETTER_FIELDS) + 22
 
 
 def test_chunk_ids_do_not_repeat() -> None:

@@ -78,6 +78,18 @@ def test_who_was_cancelled_before_the_step_is_left_out_and_the_others_are_not() 
     asyncio.run(run())
 
 
+def test_who_is_cancelled_during_the_step_keeps_nothing_from_the_others() -> None:
+    async def run() -> None:
+        step = Step()
+        tasks = await _begun(step, Together(step, most=9), 1, 2)
+        tasks[0].cancel()
+        step.go.set()
+        assert await asyncio.wait_for(tasks[1], 30) == 20
+        assert tasks[0].cancelled()
+
+    asyncio.run(run())
+
+
 def test_the_end_breaks_off_a_step_for_which_nobody_waits() -> None:
     async def run() -> None:
         step = Step()

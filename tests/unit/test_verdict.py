@@ -40,6 +40,7 @@ def test_only_413_calls_an_event_too_large(status: int) -> None:
         (403, "FORWARDER_API_KEY"),
         (404, "FORWARDER_BASE_URL"),
         (405, "FORWARDER_BASE_URL"),
+        (415, "FORWARDER_CONTENT_ENCODING"),
         (301, "redirects"),
         (307, "redirects"),
         (410, "settings"),

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
-from forwarder.doctor.facts import DestinationFacts, Facts
+from forwarder.doctor.facts import DestinationFacts, Facts, PartitionFacts
 from forwarder.doctor.finding import Finding, fault, ok, warning
-from forwarder.queue.keys import Keys
 from forwarder.queue.lease import PROMISED
 from forwarder.queue.rights import ROLES, Right, Role
 from forwarder.queue.rq_keys import Worker
@@ -80,11 +79,11 @@ def books(facts: Facts) -> Iterator[Finding]:
     """Do they close?"""
     if facts.queue is not None and facts.queue.destinations is None:
         yield warning("books", f"the user {facts.queue.user} may not read them", "run the doctor as `operator` too")
-    for one in _destinations(facts):
+    for _, one in _partitions(facts):
         for line in one.books.lines:
             if not line.closes:
                 mend = "see `forwarder audit --deep`; was a key of it changed by hand, or restored from a backup?"
-                yield fault(f"books of {one.name}", str(line), mend)
+                yield fault(f"books of {one.keys}", str(line), mend)
 
 
 def backlog(facts: Facts) -> Iterator[Finding]:
@@ -105,14 +104,13 @@ def backlog(facts: Facts) -> Iterator[Finding]:
 
 def leases(facts: Facts) -> Iterator[Finding]:
     """Is each held by a drain that lives?"""
-    for one in _destinations(facts):
-        keys = Keys(one.name, prefix=facts.settings.key_prefix if facts.settings else "")
+    for paused, one in _partitions(facts):
         for lease in one.holding.leases:
-            check = f"lease {lease.slot} of {one.name}"
+            check = f"lease {lease.slot} of {one.keys}"
             if lease.left_s is None:
                 what = f"{lease.holder} holds it for ever, for it has no TTL: no other drain can take this slot"
-                yield fault(check, what, f"DEL {keys.lease(lease.slot)} on Redis; who removed its TTL?")
-            elif lease.holder == PROMISED or one.pause is not None:
+                yield fault(check, what, f"DEL {one.keys.lease(lease.slot)} on Redis; who removed its TTL?")
+            elif lease.holder == PROMISED or paused:
                 continue
             elif lease.silent_s is not None and lease.silent_s > SILENT_S:
                 what = f"its drain {lease.holder} has read nothing for {shown_duration(lease.silent_s)}"
@@ -121,21 +119,21 @@ def leases(facts: Facts) -> Iterator[Finding]:
 
 def pending(facts: Facts) -> Iterator[Finding]:
     """Is the oldest entry that was handed out in good hands?"""
-    for one in _destinations(facts):
+    for paused, one in _partitions(facts):
         oldest = one.holding.pending
         if oldest is None:
             continue
-        check, age = f"pending of {one.name}", shown_duration(oldest.idle_s)
+        check, age = f"pending of {one.keys}", shown_duration(oldest.idle_s)
         if not oldest.held:
             what = (
                 f"{oldest.count:,} entries were handed out and not settled; entry {oldest.entry} by a drain that ended"
             )
-            if oldest.idle_s > SILENT_S and one.pause is None:
+            if oldest.idle_s > SILENT_S and not paused:
                 mend = "start a worker: the next drain takes them over at once"
                 yield warning(check, f"{what}, {age} ago", mend)
             else:
                 yield ok(check, f"{what}; the next takes over")
-        elif oldest.idle_s > PENDING_OLD_S and one.pause is None:
+        elif oldest.idle_s > PENDING_OLD_S and not paused:
             what = f"entry {oldest.entry} was handed out {age} ago and is still tried"
             yield warning(check, what, "the upstream fails for it: see `retry` in the worker's log")
 
@@ -185,6 +183,13 @@ def _told(worker: Worker) -> str:
 
 def _destinations(facts: Facts) -> tuple[DestinationFacts, ...]:
     return (facts.queue and facts.queue.destinations) or ()
+
+
+def _partitions(facts: Facts) -> Iterator[tuple[bool, PartitionFacts]]:
+    """All of all destinations, each with whether nobody sends to its destination now."""
+    for one in _destinations(facts):
+        for partition in one.partitions:
+            yield one.pause is not None, partition
 
 
 def _listed(names: list[str]) -> str:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from forwarder.doctor.facts import Facts
 from forwarder.doctor.finding import Finding, fault, ok, warning
 from forwarder.doctor.upstream import UpstreamFacts
-from forwarder.key_settings import is_loopback
+from forwarder.listening import is_loopback
 from forwarder.settings import DEFAULT_DESTINATION
 
 CERTIFICATE_MIN_DAYS: Final = 14
@@ -64,10 +64,10 @@ def _judged(one: UpstreamFacts) -> Finding:
         return fault(check, f"{one.url}: {problem} (HTTP {status}: {one.words})", mend.format(scope=scope))
     if not one.has_key:
         return fault(check, f"{one.url}: no key is set", f"set {scope}API_KEY; `forwarder up` uses a sandbox without")
-    if 300 <= status < 400:  # noqa: PLR2004
+    if 300 <= status < 400:  # noqa: PLR2004 - as above
         problem = f"it redirects (HTTP {status}), and a key is never sent on"
         return fault(check, f"{one.url}: {problem}", f"set {scope}BASE_URL to where it leads")
-    if status == 429 or status >= 500:  # noqa: PLR2004
+    if status == 429 or status >= 500:  # noqa: PLR2004 - as above
         return warning(check, f"{one.url}: it is unwell (HTTP {status}: {one.words})", "events wait until it is well")
     return ok(check, f"{one.url} answers, and takes the key")
 

@@ -10,22 +10,24 @@
 -- KEYS[1] events stream   KEYS[2] ledger hash   KEYS[3] dead stream   KEYS[4] batches hash
 -- KEYS[5..] hashes of the replays that some of the entries are of
 -- ARGV[1] group           ARGV[2] n, the number of entries
--- ARGV[3] events counted at the append, per entry, comma-separated; ARGV[4] events there really are, likewise
+-- ARGV[3] events counted at the append, per entry, comma-separated, or one number for all; ARGV[4] events there really
+-- are, likewise
 -- ARGV[5] length of the tally   ARGV[6] number of dead letters   ARGV[7] number of pieces to put back
 -- ARGV[8] fields of the batches' records, comma-separated              ARGV[9] '1' when a reply may have been lost
 -- ARGV[10] per entry the place of its replay's hash in KEYS, 0 for none, comma-separated; '' when no entry is of a replay
 -- ARGV[11] the n entry ids, comma-separated: one argument is less work for who sends it than thousands
 -- then the tally as name and increment in turn; per letter the index of its entry (from 1) and the values of the fields
 -- named in LETTER below; per piece the index of its entry, events, body, at (ms), ats ('' for none), source ('' for
--- none), replays, attempts, queued (ms) and id of the replay ('' for none).
+-- none), replays, attempts, queued (ms), id of the replay ('' for none) and traceparents ('' for none).
 --
 -- Returns {entries settled, events lost to another settler}.
 local LETTER = {'body', 'reason', 'status', 'error', 'attempts', 'at', 'source', 'batch', 'entry', 'replays'}
 local SLICE = 1000 -- ids per call: Lua's unpack has room for some 8000
 
-local function numbers(csv)
+local function numbers(csv, length)
   local list = {}
   for number in string.gmatch(csv, '%d+') do list[#list + 1] = tonumber(number) end
+  for i = #list + 1, length do list[i] = list[1] end
   return list
 end
 
@@ -36,7 +38,7 @@ local function words(csv)
 end
 
 local group, n = ARGV[1], tonumber(ARGV[2])
-local claimed, actual = numbers(ARGV[3]), numbers(ARGV[4])
+local claimed, actual = numbers(ARGV[3], n), numbers(ARGV[4], n)
 local tally_length, letters, pieces = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local at = 11
 local ids, records = words(ARGV[11]), words(ARGV[8])
@@ -80,7 +82,7 @@ for i = at + 1, at + tally_length, 2 do
 end
 at = at + tally_length
 
-local place = ARGV[10] == '' and {} or numbers(ARGV[10])
+local place = ARGV[10] == '' and {} or numbers(ARGV[10], n)
 local died, waits = {}, {} -- events of replays without the outcome `delivered`, by index of their entry
 
 local buried = 0
@@ -111,12 +113,13 @@ for _ = 1, pieces do
     fields[#fields + 1] = 'queued'; fields[#fields + 1] = ARGV[at + 9]
     if string.byte(ARGV[at + 3]) == 0 then fields[#fields + 1] = 'v'; fields[#fields + 1] = 2 end
     if ARGV[at + 10] ~= '' then fields[#fields + 1] = 'replay'; fields[#fields + 1] = ARGV[at + 10] end
+    if ARGV[at + 11] ~= '' then fields[#fields + 1] = 'traceparent'; fields[#fields + 1] = ARGV[at + 11] end
     redis.call('XADD', KEYS[1], '*', unpack(fields))
     waiting = waiting + tonumber(ARGV[at + 2])
     local index = tonumber(ARGV[at + 1])
     if place[index] then waits[index] = (waits[index] or 0) + tonumber(ARGV[at + 2]) end
   end
-  at = at + 10
+  at = at + 11
 end
 
 for i, key in ipairs(place) do

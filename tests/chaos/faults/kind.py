@@ -27,12 +27,14 @@ class Kind:
         draw: makes a fault; all its choices come from the dice.
         lasts_s: least and most seconds from its begin to its end.
         holds: what no two faults may hit at the same time.
+        patience_s: how long it waits for something to hit, a horse for one, before it is given up.
     """
 
     name: str
     draw: Callable[[random.Random], Fault]
     lasts_s: tuple[float, float] = (0.0, 0.0)
     holds: str = ""
+    patience_s: float = 3.0
 
     @property
     def held(self) -> str:

@@ -1,9 +1,10 @@
-"""Faults of the queue's server and of those who fill it."""
+"""Faults of the server that holds the queue, or RQ where a cluster holds the queue; and of those who fill it."""
 
 import random
 from dataclasses import dataclass
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
 
+from forwarder.queue.connection import connect
 from tests.chaos.faults.kind import Kind
 from tests.chaos.processes import find
 from tests.chaos.world import World
@@ -47,12 +48,12 @@ class Full:
 
     def begin(self, world: World) -> str | None:
         """Give it less than it uses."""
-        world.rig.redis.config_set("maxmemory", "1mb")
+        _set_memory(world, "1mb")
         return "maxmemory 1 MB"
 
     def end(self, world: World) -> None:
         """Give it all it wants."""
-        world.rig.redis.config_set("maxmemory", "0")
+        _set_memory(world, "0")
 
 
 class ProducerKilled:
@@ -65,6 +66,11 @@ class ProducerKilled:
     def end(self, world: World) -> None:
         """Start the next."""
         world.producers.start()
+
+
+def _set_memory(world: World, limit: str) -> None:
+    with connect(world.rig.settings, world.rig.url) as client:
+        client.config_set("maxmemory", limit)
 
 
 def _signal_server(world: World, signum: Signals) -> int:
