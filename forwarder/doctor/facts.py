@@ -21,7 +21,7 @@ from forwarder.queue.pause import Pause, get_pause
 from forwarder.queue.rights import ROLES, Right, Role, missing
 from forwarder.queue.rq_keys import LostJob, Worker, lost_jobs, read_workers
 from forwarder.queue.scripts import run
-from forwarder.queue.server import ServerFacts, read_server
+from forwarder.queue.server import ServerFacts, read_servers
 from forwarder.queue.unavailable import queue_errors
 from forwarder.settings import Settings
 from forwarder.version import own_version
@@ -79,7 +79,7 @@ class QueueFacts:
     """All that Redis told; a part that we may not read is None.
 
     Attributes:
-        server: of the queue.
+        servers: of the queue: one, or the primaries of a cluster.
         user: as whom we are known there.
         rights: for each role, what this user may not do of what it needs.
         destinations: of the settings; None when we may not read the books.
@@ -87,7 +87,7 @@ class QueueFacts:
         lost: jobs that RQ has lost.
     """
 
-    server: ServerFacts | None
+    servers: tuple[ServerFacts, ...] | None
     user: str
     rights: Mapping[Role, tuple[Right, ...]]
     destinations: tuple[DestinationFacts, ...] | None
@@ -167,7 +167,7 @@ def _facts(settings: Settings, client: Client, control: Client) -> QueueFacts:
     rights = {role: tuple(missing(client, control, role, settings.key_prefix)) for role in ROLES}
     names = settings.destination_names
     return QueueFacts(
-        server=_if_allowed(lambda: read_server(client)),
+        servers=_if_allowed(lambda: tuple(read_servers(client))),
         user=user_of(queue_url(settings)),
         rights=rights,
         destinations=_if_allowed(lambda: tuple(_destination(client, settings, name) for name in names)),

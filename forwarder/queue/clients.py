@@ -35,6 +35,10 @@ class QueueClient(redis.Redis):
         """Who sends such a command."""
         return self
 
+    def servers(self) -> dict[str, redis.Redis]:
+        """Clients of all servers that take writes, by `host:port`; the only one has no name."""
+        return {"": self}
+
     def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as redis-py's
         """As redis-py's."""
         try:
@@ -48,6 +52,11 @@ def pool_for(client: redis.Redis, words: Sequence[Any]) -> redis.ConnectionPool:
     if isinstance(client, QueueClient):
         client = client.for_command(words)
     return client.connection_pool
+
+
+def servers_of(client: redis.Redis) -> dict[str, redis.Redis]:
+    """All servers that take writes, as `QueueClient.servers` has them."""
+    return client.servers() if isinstance(client, QueueClient) else {"": client}
 
 
 class AsyncQueueClient(redis.asyncio.Redis):

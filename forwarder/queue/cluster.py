@@ -48,6 +48,11 @@ class ClusterClient(QueueClient):
         """The client of the node that has its key."""
         return self.at(self.node(tuple(words)))
 
+    def servers(self) -> dict[str, redis.Redis]:
+        """Clients of all primaries, by `host:port`."""
+        self.refresh()
+        return {f"{host}:{port}": self.at((host, port)) for host, port in self.routes.primaries}
+
     def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as redis-py's
         """Send a command to the node that has its key; again, when it got no reply and there are pauses for it."""
         for pause_s in self._pauses_s:

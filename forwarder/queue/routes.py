@@ -36,6 +36,11 @@ class Routes:
         return self._stale and not (recent and self._map.nodes)
 
     @property
+    def primaries(self) -> list[Node]:
+        """Who has slots, as far as the map is known."""
+        return self._map.nodes
+
+    @property
     def candidates(self) -> list[Node]:
         """Who can be asked, in order."""
         return list(dict.fromkeys([*self._map.nodes, *self._seeds]))

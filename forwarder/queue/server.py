@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
+from forwarder.queue.clients import servers_of
 from forwarder.queue.connection import Client
 
 PINGS: Final = 5
@@ -33,6 +34,8 @@ class ServerFacts:
         machine_memory: of its machine (bytes); 0 when it does not say.
         ahead_s: how far its clock is ahead of ours; None when we may not ask.
         latency_ms: median round trip of a PING.
+        replicas: that are connected.
+        at: its `host:port`, when it is one of several; else empty.
     """
 
     flavour: str
@@ -50,9 +53,16 @@ class ServerFacts:
     machine_memory: int
     ahead_s: float | None
     latency_ms: float
+    replicas: int = 0
+    at: str = ""
 
 
-def read_server(client: Client) -> ServerFacts:
+def read_servers(client: Client) -> list[ServerFacts]:
+    """Ask every server that takes writes: one, or the primaries of a cluster; raises as `read_server`."""
+    return [read_server(one, at) for at, one in servers_of(client).items()]
+
+
+def read_server(client: Client, at: str = "") -> ServerFacts:
     """Ask the server; raises what redis-py raises when it is away or refuses INFO."""
     info: dict[str, Any] = client.info()
     flavour, version = _flavour(info)
@@ -73,6 +83,8 @@ def read_server(client: Client) -> ServerFacts:
         machine_memory=int(info.get("total_system_memory", 0)),
         ahead_s=_ahead_s(client),
         latency_ms=latency_ms,
+        replicas=int(info.get("connected_slaves", 0)),
+        at=at,
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import floors, overview, producers, replays, targets
+from tests.benchmarks import burst, figures, floors, overview, producers, replays, targets
 from tests.benchmarks.delivery import CASES, FULL, Row, measured, sink
 from tests.benchmarks.events import body_of
 from tests.benchmarks.finding import table_of
@@ -26,6 +26,8 @@ from tests.benchmarks.serving import serving_table
 
 BATCH: Final = 500
 PEERS: Final = "peers"
+WIDTH: Final = 160
+"""Of what goes to a file or a pipe."""
 Plain = list[dict[str, Any]]
 
 
@@ -103,9 +105,11 @@ def against(_: argparse.Namespace) -> Iterator[Sheet]:
 MEASURES: Final[dict[str, Callable[[argparse.Namespace], Iterator[Sheet]]]] = {
     "validation": lambda _: iter([Sheet(validating())]),
     "delivery": delivering,
+    "figures": lambda _: iter([Sheet(table_of("figures of a queue", figures.findings()))]),
     "producers": producing,
     "ingest": serving,
     "replays": lambda _: iter([Sheet(replays.measured())]),
+    "burst": lambda _: iter([Sheet(table_of("a burst of dead letters", burst.findings()))]),
     "overview": lambda _: iter([Sheet(overview.overview_table())]),
     PEERS: against,
 }
@@ -122,7 +126,7 @@ def _asked() -> argparse.Namespace:
 
 def main() -> None:
     """Measure and print."""
-    asked, console = _asked(), Console()
+    asked, console = _asked(), Console(width=None if sys.stdout.isatty() else WIDTH)
     plain: dict[str, list[Plain]] = {}
     usual = [name for name in MEASURES if asked.peers or name != PEERS]
     for name in [asked.only] if asked.only else usual:

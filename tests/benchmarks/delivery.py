@@ -125,8 +125,13 @@ def used_here(work: Callable[[], object]) -> Used:
 
 
 def fill(client: Client, keys: Keys, case: Case, entries: int) -> None:
-    """Queue entries, by the server itself: a million single ones in two seconds."""
-    body, add = body_of(case.per_entry, case.event_bytes), client.register_script(FILL)
+    """Queue entries of a case."""
+    fill_with(client, keys, body_of(case.per_entry, case.event_bytes), entries)
+
+
+def fill_with(client: Client, keys: Keys, body: bytes, entries: int) -> None:
+    """Queue entries with this body, by the server itself: a million single ones in two seconds."""
+    add = client.register_script(FILL)
     for first in range(0, entries, FILL_TOGETHER):
         add(keys=[keys.events], args=[body, min(FILL_TOGETHER, entries - first)])
 

@@ -62,7 +62,8 @@ class Fleet:
     @property
     def workers(self) -> list[Process]:
         """The processes that the newest supervisor keeps."""
-        return self.supervisor.children if self.supervisor else []
+        supervisor = self.supervisor  # asked once: it may end at any moment
+        return supervisor.children if supervisor else []
 
     @property
     def teams(self) -> list[Team]:
@@ -90,8 +91,8 @@ class Fleet:
     def dismiss(self, signum: signal.Signals) -> None:
         """Signal the supervisor to end; nobody starts another one before `start`."""
         self._dismissed = True
-        if self.supervisor:
-            self.supervisor.send(signum)
+        if supervisor := self.supervisor:
+            supervisor.send(signum)
 
     def stop(self) -> int:
         """Ask the supervisor to stop (SIGTERM); its exit status."""

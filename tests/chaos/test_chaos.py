@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.driver import chaos
-from tests.chaos.faults import KINDS
+from tests.chaos.faults import ALL, KINDS
 
 SECONDS = 15
 EVERY_S = 1.0
@@ -29,4 +29,12 @@ def test_nothing_is_lost_whatever_breaks(folder: Path, seed: int | None) -> None
     run = chaos(seed, SECONDS, folder, kinds=KINDS, every_s=EVERY_S)
     assert not run.failures, str(run)
     assert len({one.kind for one in run.history.struck}) >= 8
+    assert run.evidence.sent.acknowledged
+
+
+def test_a_run_on_a_cluster_comes_to_a_verdict(folder: Path) -> None:
+    """No more than that: `make chaos CLUSTER=1` lasts long enough for nodes that die, and test_cluster.py kills one."""
+    kinds = [ALL["primary-hand-over"], ALL["horse-kill"]]
+    run = chaos(1, 4, folder, kinds=kinds, every_s=EVERY_S, on_cluster=True)
+    assert not run.failures, str(run)
     assert run.evidence.sent.acknowledged

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from forwarder.doctor.checks import judge
+from forwarder.doctor.facts import gather
+from forwarder.doctor.finding import Level
 from forwarder.errors import InvalidSettings
 from forwarder.queue.connection import connect
 from forwarder.settings import load_settings
 from tests.integration.conftest import StartRig
-from tests.support.cluster import Cluster
+from tests.support.cluster import PRIMARIES, Cluster
 from tests.support.load import Load
 from tests.support.rig import Rig
 from tests.support.servers import oldest_binary
@@ -89,6 +92,16 @@ def test_nothing_acknowledged_is_lost_when_a_primary_is_killed_and_a_slot_moves(
     be("operator")
     rig.connect()
     assert_nothing_lost(rig, load)
+
+
+def test_the_doctor_looks_at_every_primary(rig: Rig, cluster: Cluster) -> None:
+    sick = cluster.another_than(cluster.primary_of(rig.partitions()[0].events))
+    sick.client.config_set("maxmemory-policy", "allkeys-lru")
+    found = {one.check: one.level for one in judge(gather(rig.settings))}
+    assert {check: level for check, level in found.items() if check.startswith("eviction") and level} == {
+        f"eviction of 127.0.0.1:{sick.port}": Level.FAULT
+    }
+    assert sum(check.startswith("durability of ") for check in found) == PRIMARIES
 
 
 def test_rq_is_not_put_on_a_cluster() -> None:

@@ -226,7 +226,7 @@ def test_each_shipped_user_has_the_rights_of_its_role_and_the_doctor_shows_it_wh
         queue = gather(rig.settings.model_copy(update={"redis_url": user(rig, role, rules_of(role))})).queue
         assert queue
         assert queue.rights[role] == ()
-        assert queue.server
+        assert queue.servers
         may_look = role in ("worker", "operator", "console")
         assert (queue.workers is not None, queue.destinations is not None) == (may_look, may_look), role
 

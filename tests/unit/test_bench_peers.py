@@ -10,14 +10,17 @@ def test_the_start_is_taken_off_and_redis_is_a_part_of_the_whole() -> None:
     few = Run(asked=500, events=500, cpu_s=1.0, redis_cpu_s=0.1, per_s=0)
     many = Run(asked=100_500, events=100_500, cpu_s=1.4, redis_cpu_s=0.3, per_s=5_000)
     found = cost(few, many)
-    assert found == Cost(100_500, 0, cpu=pytest.approx(6.0), redis=pytest.approx(2.0), per_s=5_000)
+    assert (found.events, found.lost, found.per_s) == (100_500, 0, 5_000)
+    assert found.cpu == pytest.approx(6.0)
+    assert found.redis == pytest.approx(2.0)
 
 
 def test_what_did_not_arrive_in_time_is_said_and_costs_nothing() -> None:
     few = Run(asked=1, events=1, cpu_s=1.0, redis_cpu_s=0, per_s=0)
     many = Run(asked=1_000, events=501, cpu_s=2.0, redis_cpu_s=0, per_s=10)
     found = cost(few, many)
-    assert (found.lost, found.cpu) == (499, pytest.approx(2_000))
+    assert found.lost == 499
+    assert found.cpu == pytest.approx(2_000)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ UPSTREAM = UpstreamFacts("default", "https://api.example.org/v1/feedback/", "ans
 
 def found(server: ServerFacts = SERVER, upstream: UpstreamFacts = UPSTREAM, *files: FileFacts) -> list[Finding]:
     """What is not well."""
-    queue = QueueFacts(server, "default", dict.fromkeys(ROLES, ()), (), ())
+    queue = QueueFacts((server,), "default", dict.fromkeys(ROLES, ()), (), ())
     facts = Facts(settings=load_settings(), queue=queue, upstreams=(upstream,), files=files)
     return [one for one in judge(facts) if one.level and one.check != "workers"]
 
@@ -68,6 +68,36 @@ def test_what_is_well_has_nothing_to_mend() -> None:
 def test_servers(change: dict[str, object], level: Level, what: str) -> None:
     one = the_one(found(replace(SERVER, **change)))  # type: ignore[arg-type]  # of many types
     assert (one.level, what in one.what, bool(one.mend)) == (level, True, True), one
+
+
+@pytest.mark.parametrize(
+    ("durability", "change", "what"),
+    [
+        ("replica", {}, "no replica is connected"),
+        ("aof", {}, "Redis 7.0.15 has no WAITAOF"),
+        ("replica", {"replicas": 1}, ""),
+        ("aof", {"flavour": "valkey"}, ""),
+        ("aof", {"speaks": "7.2.0"}, ""),
+        ("memory", {}, ""),
+    ],
+)
+def test_a_durability_that_is_not_to_be_had(durability: str, change: dict[str, object], what: str) -> None:
+    queue = QueueFacts((replace(SERVER, **change),), "default", dict.fromkeys(ROLES, ()), (), ())  # type: ignore[arg-type]  # of many types
+    facts = Facts(settings=load_settings(durability=durability), queue=queue, upstreams=(UPSTREAM,))
+    said = [one for one in judge(facts) if one.check == "durability" and one.level]
+    assert [(one.level, what in one.what, bool(one.mend)) for one in said] == [(Level.FAULT, True, True)] * bool(what)
+
+
+def test_each_primary_of_a_cluster_is_looked_at_and_has_its_share_of_the_backlog() -> None:
+    room = replace(SERVER, memory_max=1_000_000_000, at="a:1")
+    full = replace(room, memory_max=100_000_000, at="b:2", eviction="allkeys-lru")
+    queue = QueueFacts((room, room, full), "default", dict.fromkeys(ROLES, ()), (), ())
+    facts = Facts(settings=load_settings(backlog_max_events=6_000_000), queue=queue, upstreams=(UPSTREAM,))
+    unwell = {one.check: one for one in judge(facts) if one.level}
+    assert {"eviction of b:2", "memory of b:2"} <= unwell.keys()
+    assert "memory of a:1" not in unwell
+    assert "takes about 360 MB of each primary at 180 bytes" in unwell["memory of b:2"].what
+    assert "FORWARDER_BACKLOG_MAX_EVENTS to 1,500,000 or less" in unwell["memory of b:2"].mend
 
 
 def test_a_server_that_is_as_new_under_another_number() -> None:

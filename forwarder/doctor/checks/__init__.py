@@ -17,6 +17,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     server.role,
     server.eviction,
     server.persistence,
+    server.durability,
     server.memory,
     server.clock,
     server.latency,

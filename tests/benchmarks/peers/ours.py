@@ -12,8 +12,8 @@ from typing_extensions import override
 from forwarder.queue.keys import Keys
 from tests.benchmarks.delivery import Case, fill
 from tests.benchmarks.peers.peer import Peer
-from tests.benchmarks.peers.scene import Scene
 from tests.benchmarks.running import Command
+from tests.benchmarks.scene import Scene
 
 WORKER = [sys.executable, "-m", "workers"]
 

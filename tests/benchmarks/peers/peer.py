@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tests.benchmarks.peers.scene import Scene, scene
 from tests.benchmarks.running import Command
+from tests.benchmarks.scene import Scene, scene
 
 LONGEST_S: Final = 20.0
 """From the start of the processes."""

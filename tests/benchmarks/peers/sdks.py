@@ -13,8 +13,8 @@ from importlib.util import find_spec
 from typing_extensions import override
 
 from tests.benchmarks.peers.peer import Peer
-from tests.benchmarks.peers.scene import Scene
 from tests.benchmarks.running import Command
+from tests.benchmarks.scene import Scene
 from tests.benchmarks.senders import CLIENTS
 
 

@@ -14,8 +14,8 @@ from typing_extensions import override
 
 from tests.benchmarks.events import event_of
 from tests.benchmarks.peers.peer import Peer
-from tests.benchmarks.peers.scene import Scene
 from tests.benchmarks.running import Command
+from tests.benchmarks.scene import Scene
 
 CONFIGURATION: Final = """@version: {version}
 options {{ stats-freq(0); }};

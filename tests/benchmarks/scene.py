@@ -79,8 +79,12 @@ class Scene:
 
 
 @contextmanager
-def scene() -> Iterator[Scene]:
-    """A queue and a sink of their own; processes that still run in the end are ended."""
+def scene(more: dict[str, str] | None = None) -> Iterator[Scene]:
+    """A queue and a sink of their own; processes that still run in the end are ended.
+
+    Args:
+        more: variables of the processes' environment.
+    """
     with ExitStack() as stack:
         settings, sink = stack.enter_context(queue()), stack.enter_context(upstream())
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="fwd-")))
@@ -88,6 +92,7 @@ def scene() -> Iterator[Scene]:
         others = {"SINK_URL": sink.url, "QUEUE_SOCKET": str(DataDir(settings.data_dir).socket)}
         client = connect(settings)
         stack.callback(client.close)
-        made = Scene(settings, client, sink, folder, ours | others | {"FORWARDER_LOG_LEVEL": "warning"})
+        given = ours | others | {"FORWARDER_LOG_LEVEL": "warning"} | (more or {})
+        made = Scene(settings, client, sink, folder, given)
         stack.callback(made.stop)
         yield made
