@@ -77,7 +77,7 @@ def test_what_was_changed_is_not_opened(at: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"\0", b"\0\0", b"\0aesgcm:\0", b"\0of tomorrow\0data", b"\0" + b"x" * 200, b"\0a\0b"]
+    "body", [b"\0", b"\0\0", b"\0aesgcm:\0", b"\0of tomorrow\0data", b"\0" + b"x" * 200, b"\0a\0b", b"\0\xff\0b"]
 )
 def test_a_form_that_is_not_known_is_told(body: bytes) -> None:
     for codec in (PLAIN, Codec([Sealed([OLD])])):

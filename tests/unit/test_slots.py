@@ -24,6 +24,12 @@ def test_a_slot_leads_to_its_primary_if_it_has_one(slot: int, node: Node | None)
     assert slots().node(slot) == node
 
 
+def test_all_primaries_are_known_once_each() -> None:
+    found = slots()
+    found.learn([[0, 1, [b"a", 1]], [2, 3, [b"b", 2]], [4, 5, [b"a", "1"]]], A)
+    assert sorted(found.nodes) == [A, B]
+
+
 def test_an_empty_map_leads_nowhere() -> None:
     assert SlotMap().node(5) is None
 
@@ -33,6 +39,7 @@ def test_an_empty_map_leads_nowhere() -> None:
     [
         ("XADD", KEYS.events, "*", "body", "1"),
         ("EVALSHA", "digest", 2, KEYS.events, KEYS.ledger, "x"),
+        ("EVAL", "return 1", 1, KEYS.events, "x"),
         ("XREADGROUP", "GROUP", "g", "c", "COUNT", 1, "STREAMS", KEYS.events, ">"),
         ("XREAD", b"COUNT", 1, b"STREAMS", KEYS.events, "0"),
         ("EXISTS", KEYS.ledger.encode(), KEYS.events),
