@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forwarder.errors import UsageError
-from forwarder.times import parse_duration_s, parse_moment_ms, shown_duration, shown_moment
+from forwarder.times import iso_moment, parse_duration_s, parse_moment_ms, shown_duration, shown_moment
 
 NOW_MS = 1_767_225_600_000
 
@@ -48,6 +48,15 @@ def test_what_is_no_moment_is_refused(text: str) -> None:
 @given(st.integers(1, 4_000_000_000_000))
 def test_a_moment_that_is_shown_can_be_typed(at_ms: int) -> None:
     assert parse_moment_ms(shown_moment(at_ms), NOW_MS) == at_ms // 1000 * 1000
+
+
+@given(st.integers(0, 4_000_000_000_000))
+def test_a_moment_for_programs_is_exact_to_the_millisecond(at_ms: int) -> None:
+    assert parse_moment_ms(iso_moment(at_ms), NOW_MS) == at_ms
+
+
+def test_a_week_is_seven_days() -> None:
+    assert parse_duration_s("1w") == parse_duration_s("7d")
 
 
 def test_an_unknown_or_absurd_moment_is_a_dash() -> None:
