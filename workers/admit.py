@@ -9,7 +9,8 @@ from forwarder.queue.accepted import Accepted, accepted
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.settlement import PutBack, Recut
 from forwarder.queue.stream import CHUNK_MAX_BYTES, CHUNK_MAX_EVENTS, Entry
-from workers.batch import BRACKETS, Capacity, Load, pack
+from workers.batch import BRACKETS, Capacity, Load
+from workers.coalesce import pack
 
 _Timed = tuple[int, bytes]
 """An event, and when it was first accepted (ms since 1970)."""

@@ -19,7 +19,8 @@ from forwarder.queue.settlement import Recut
 from forwarder.queue.stream import Entry, Raw, entry_of, size_of
 from forwarder.settings import Settings
 from workers.admit import admit, quarantine
-from workers.batch import Batch, Capacity, Coalescer, Load
+from workers.batch import Batch, Capacity, Load
+from workers.coalesce import Coalescer
 from workers.gate import Gate
 from workers.journal import Journal
 from workers.patience import patiently

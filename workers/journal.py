@@ -4,14 +4,14 @@ Batches that begin or end at the same time share a round trip.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from forwarder.queue import in_flight
 from forwarder.queue.connection import AsyncClient
 from forwarder.queue.in_flight import Record
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import Step, run_async
-from forwarder.queue.settlement import Recut, Settled, recut
+from forwarder.queue.settlement import Recut, recut
 from workers.outcome import Outcome
 from workers.patience import patiently
 from workers.session import HandBack, Session
@@ -86,7 +86,7 @@ class Journal:
         )
         return [None] * len(outcomes)
 
-    async def _once(self, step: Callable[[bool], Step[Settled]], *, to_the_last: bool = False) -> None:
+    async def _once(self, step: Callable[[bool], Step[Any]], *, to_the_last: bool = False) -> None:
         """A step whose reply was lost is run again, and told so, so that it counts once."""
         again = False
 

@@ -11,12 +11,15 @@ from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import Step
 from forwarder.queue.settlement import Delivered, PutBack, Settled, Settlement, settle
 from forwarder.queue.stream import Entry
+from forwarder.queue.tally import count_tally
 from workers.outcome import Outcome, Refusal
 from workers.quotes import without_quotes
 from workers.singles import Singles
 
 
-def settlement(keys: Keys, token: str, outcomes: Sequence[Outcome], *, again: bool = False) -> Step[Settled]:
+def settlement(
+    keys: Keys, token: str, outcomes: Sequence[Outcome], *, again: bool = False
+) -> Step[Settled] | Step[bool]:
     """The step that settles all entries of batches; of one of whose events nothing is known the requests are counted.
 
     Args:
@@ -29,6 +32,8 @@ def settlement(keys: Keys, token: str, outcomes: Sequence[Outcome], *, again: bo
     for outcome in outcomes:
         tally.update(outcome.tally)
     decided = [outcome for outcome in outcomes if not outcome.undecided]
+    if not decided:  # a drain leaves a batch undecided once, so that the first one names them
+        return count_tally(keys, tally, name=f"{token}-{outcomes[0].batch.id}")
     settlements = [settlement for outcome in decided for settlement in _settlements(outcome)]
     records = [record_field(token, outcome.batch.id) for outcome in decided]
     return settle(keys, settlements, tally, records=records, again=again)

@@ -12,8 +12,8 @@ from typing import Final
 from forwarder.errors import ForwarderError
 from forwarder.queue.connection import AsyncClient
 from forwarder.queue.keys import Keys
-from forwarder.queue.refusals import count_refusals
 from forwarder.queue.scripts import run_async
+from forwarder.queue.tally import count_refusals
 from forwarder.queue.unavailable import queue_errors
 from forwarder.settings import Settings
 

@@ -111,7 +111,7 @@ def connect_async(settings: Settings, url: str | None = None) -> AsyncClient:
 
 
 def _async_client(pool: redis.asyncio.ConnectionPool) -> AsyncClient:
-    client = AsyncQueueClient(connection_pool=pool)
+    client = AsyncQueueClient.from_pool(pool)  # which is closed with it
     client.set_response_callback("XREADGROUP", _as_it_came)  # a dict per entry costs too much
     return client
 

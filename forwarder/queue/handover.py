@@ -10,10 +10,10 @@ from redis.exceptions import RedisError
 from forwarder.errors import ForwarderError
 from forwarder.queue.chunk import Chunk
 from forwarder.queue.connection import connect, reach
-from forwarder.queue.drops import count_drops
 from forwarder.queue.durable import run_all_durably
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import run
+from forwarder.queue.tally import count_drops
 from forwarder.queue.unavailable import queue_errors
 from forwarder.settings import Settings
 

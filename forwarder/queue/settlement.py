@@ -84,7 +84,7 @@ def settle(
 
     Args:
         keys: the partition.
-        settlements: what is done with; may be empty, when only the tally is to be counted.
+        settlements: what is done with.
         tally: further counters and their increments.
         records: the fields of the batches' records, which go with them; none for what was never sent.
         again: the reply to the same step was lost; when it had been carried out, nothing is counted again.

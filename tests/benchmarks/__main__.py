@@ -26,6 +26,8 @@ from tests.benchmarks.serving import serving_table
 
 BATCH: Final = 500
 PEERS: Final = "peers"
+WIDTH: Final = 160
+"""Of what goes to a file or a pipe."""
 Plain = list[dict[str, Any]]
 
 
@@ -124,7 +126,7 @@ def _asked() -> argparse.Namespace:
 
 def main() -> None:
     """Measure and print."""
-    asked, console = _asked(), Console()
+    asked, console = _asked(), Console(width=None if sys.stdout.isatty() else WIDTH)
     plain: dict[str, list[Plain]] = {}
     usual = [name for name in MEASURES if asked.peers or name != PEERS]
     for name in [asked.only] if asked.only else usual:

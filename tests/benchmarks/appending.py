@@ -2,9 +2,10 @@
 
 Buffered: CPU of the client's own threads, and of the flush; the calling thread's is `send` itself, of which `senders`
 tells. Events come at up to 100,000 a second: an append of more than 50 ms, as a faster burst may need, is written to
-the spill file as well, which is dearer, and is said. Direct: the whole process. Each measurement is a process
-of its own,
-`python -m tests.benchmarks.appending HOW`, by the FORWARDER_* variables; the events are made before.
+the spill file as well, which is dearer, and is said. Direct: the whole process.
+
+Each measurement is a process of its own, `python -m tests.benchmarks.appending HOW`, by the FORWARDER_* variables; the
+events are made before.
 """
 
 import json

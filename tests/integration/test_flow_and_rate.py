@@ -1,18 +1,23 @@
 """The shared flow of a destination, its pause and its rate, against the real server."""
 
+import asyncio
+import contextlib
 import threading
 import time
 from typing import Any
 
 import pytest
 
-from forwarder.queue.connection import connect
+from forwarder.queue.connection import connect, connect_async
 from forwarder.queue.flow import Breaker, Flow, Opening, encode, exchange, read_flow
 from forwarder.queue.keys import Keys
 from forwarder.queue.pause import end_pause, get_pause, set_pause
 from forwarder.queue.rate import book
 from forwarder.queue.scripts import run
 from forwarder.settings import Settings
+from forwarder.upstream_settings import Upstream
+from workers.rate import RateLimit
+from workers.session import HandBack, Session
 
 Redis = Any
 KEYS = Keys()
@@ -136,3 +141,28 @@ def test_the_stricter_of_two_rates_decides(client: Redis) -> None:
     run(client, book(KEYS, 1, 1_000, 10))
     assert 0.9 < run(client, book(KEYS, 1, 1_000, 5_000)) <= 1.0
     assert 5.8 < run(client, book(KEYS, 1, 1_000, 1)) <= 6.0
+
+
+def test_nobody_books_a_moment_while_another_waits_for_its_own(client: Redis, settings: Settings) -> None:
+    """What is booked when the session ends is lost, so it is one request's moment at most."""
+    booked: list[bytes] = []
+
+    async def scene() -> None:
+        async with contextlib.aclosing(connect_async(settings)) as own:
+            session = Session("default", 0, "a", idle_s=60, longest_s=60)
+            rate = RateLimit(own, KEYS, session, Upstream(rate_requests_per_s=0.001))
+
+            async def next_one() -> None:
+                async with rate.turn(1):
+                    pytest.fail("its moment is far off")
+
+            async with rate.turn(1):
+                booked.append(client.hget(KEYS.rate, "request"))
+                waiting = asyncio.create_task(next_one())
+                await asyncio.sleep(0)  # it has begun
+                session.end("a test's")
+            with pytest.raises(HandBack):
+                await waiting
+
+    asyncio.run(scene())
+    assert booked == [client.hget(KEYS.rate, "request")]

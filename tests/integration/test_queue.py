@@ -19,6 +19,7 @@ from forwarder.queue.ledger import Snapshot, snapshot
 from forwarder.queue.scripts import Step, run
 from forwarder.queue.settlement import PutBack, Recut, Settled, Settlement, recut
 from forwarder.queue.stream import Entry
+from forwarder.queue.tally import TRACE_S, count_tally
 from forwarder.settings import Settings
 from tests.support.replays import begun, moved, witness
 from tests.support.waiting import eventually
@@ -230,9 +231,14 @@ def test_settling_more_entries_than_lua_can_unpack_at_once(client: Redis) -> Non
     assert books(client)["delivered"] == 2_500
 
 
-def test_a_tally_can_be_counted_without_entries(client: Redis) -> None:
-    assert run(client, settle([], requests=3)) == Settled(0, 0)
+def test_a_tally_is_counted_without_entries_and_once_when_it_has_a_name(client: Redis) -> None:
+    once = count_tally(KEYS, {"requests": 3}, name="a-batch")
+    assert [run(client, once), run(client, once)] == [True, False]
     assert books(client)["requests"] == 3
+    assert 0 < client.ttl(KEYS.chunk("a-batch")) <= TRACE_S
+    often = count_tally(KEYS, {"requests": 1, "retries": 2})
+    assert [run(client, often), run(client, often)] == [True, True]
+    assert (books(client)["requests"], books(client)["retries"]) == (5, 4)
 
 
 def test_recut_replaces_an_entry_and_buries_what_is_invalid(client: Redis) -> None:

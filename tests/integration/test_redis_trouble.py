@@ -401,7 +401,7 @@ def test_rqs_own_maintenance_runs_in_an_idle_worker(rig: Rig) -> None:
 
 
 def test_a_promise_that_runs_out_while_its_job_waits_costs_no_second_drain(start_rig: StartRig) -> None:
-    rig = start_rig(FORWARDER_DRAIN_IDLE_S="0.5")
+    rig = start_rig(FORWARDER_DRAIN_IDLE_S="0.5", FORWARDER_LEASE_TTL_S="60")  # a slow machine's worker starts in time
     rig.client().send_many(events(10))
     sweep = rig.sweep()
     sweep.run(spare=True)

@@ -1,4 +1,4 @@
-"""A relay before the queue that passes commands on and loses the answers to appends, as often as it is told."""
+"""A relay before the queue that passes commands on and loses the answers to some, as often as it is told."""
 
 import contextlib
 import socket
@@ -14,16 +14,18 @@ class LosesReplies:
     Args:
         path: where it listens.
         server: the queue's socket.
+        to: the command whose answers may be lost; any script's when not given.
 
     Attributes:
         url: for clients.
         losing: answers that are yet to be lost.
     """
 
-    def __init__(self, path: Path, server: Path) -> None:
+    def __init__(self, path: Path, server: Path, to: bytes = b"EVAL") -> None:
         self.url = f"unix://{path}"
         self.losing = 0
         self._server = str(server)
+        self._to = to
         self._listening = socket.socket(socket.AF_UNIX)
         self._listening.bind(str(path))
         self._listening.listen(50)
@@ -49,7 +51,7 @@ class LosesReplies:
     def _up(self, client: socket.socket, server: socket.socket, doomed: threading.Event) -> None:
         with contextlib.suppress(OSError):
             while commands := client.recv(1 << 20):
-                if self.losing > 0 and b"EVAL" in commands:
+                if self.losing > 0 and self._to in commands:
                     doomed.set()
                 server.sendall(commands)
         with contextlib.suppress(OSError):

@@ -191,7 +191,7 @@ def test_an_entry_that_may_kill_drains_is_buried_event_by_event() -> None:
 def test_one_that_cannot_even_be_taken_apart_is_buried_whole() -> None:
     suspect = Entry(b"1700000000000-1", {b"body": b"[" * 10_000}, deliveries=9)
     cut = quarantine(suspect, CODEC, whole=True)
-    assert [letter.body for letter in cut.letters] == [suspect.body]
+    assert [(letter.body, letter.reason) for letter in cut.letters] == [(suspect.body, "poison")]
 
 
 def test_more_events_than_one_step_can_bury_are_met_again() -> None:
@@ -220,3 +220,12 @@ def test_what_is_too_large_or_kills_drains_keeps_its_own_first_time(monkeypatch:
     assert [letter.at_ms for letter in quarantine(mixed, CODEC, whole=False).letters] == [1_000, 1_010, 1_015, 1_005]
     monkeypatch.setattr(admit_module, "LETTERS_PER_RECUT", 2)
     assert [piece.accepted for piece in quarantine(mixed, CODEC, whole=False).pieces] == [accepted([1_015, 1_005])]
+
+
+def test_a_letter_of_an_event_that_is_too_large_says_by_how_much() -> None:
+    large = event("t", text="x" * 2_000)
+    cut = admit(entry(large), CODEC, Capacity(500, 1_024))
+    assert isinstance(cut, Recut)
+    assert [letter.error for letter in cut.letters] == [
+        f"the event has {len(large)} bytes; FORWARDER_BATCH_MAX_BYTES leaves {1_024 - BRACKETS}"
+    ]

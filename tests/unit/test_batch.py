@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from forwarder.feedback import join
 from tests.unit.samples import array, batch, entry, load, numbered
-from workers.batch import BRACKETS, Batch, Capacity, Coalescer, Load, Piece, pack
+from workers.batch import BRACKETS, Batch, Capacity, Load, Piece
+from workers.coalesce import Coalescer, pack
 
 LINGER_MS = 50.0
 ENDLESS_MS = float("inf")

@@ -541,7 +541,7 @@ def test_an_event_that_the_answer_names_is_tried_first() -> None:
         assert sorted(poster.delivered) == sorted(set(names(range(500))) - {f"t{bad}"})
 
 
-@pytest.mark.parametrize("wrong", [0, 10, 250, 498, 499])
+@pytest.mark.parametrize("wrong", [0, 10, 250, 498, 499, 500])
 def test_an_answer_that_names_the_wrong_event_costs_little(wrong: int) -> None:
     poster = Upstreamer(naming(names([311]), lambda _: wrong))
     outcome = dispatched(batch(500), poster)

@@ -9,6 +9,7 @@ from forwarder.queue.dead_letters import LETTER_FIELDS
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import Step
 from forwarder.queue.settlement import Settled
+from forwarder.queue.tally import TRACE_S
 from tests.unit.samples import array, batch, entry, event, numbered
 from workers.batch import Batch, Load, Piece
 from workers.outcome import Outcome, Refusal
@@ -18,7 +19,7 @@ KEYS = Keys()
 TOKEN = "0123456789abcdef"
 
 
-def letters_of(step: Step[Settled]) -> list[dict[str, Any]]:
+def letters_of(step: Step[Any]) -> list[dict[str, Any]]:
     """The letters among the arguments, read as settle.lua reads them; `load` is the index of the entry, from 0."""
     args = list(step.args)
     tally_length, letters, pieces = int(args[4]), int(args[5]), int(args[6])
@@ -103,7 +104,8 @@ def test_what_has_no_outcome_is_put_back_entry_by_entry() -> None:
 def test_a_batch_of_which_nothing_is_known_is_not_settled_but_its_requests_are_counted() -> None:
     made = batch(2, 3)
     step = settlement(KEYS, TOKEN, [Outcome(made, rest=[made.whole()], tally=Counter({"requests": 1}))])
-    assert list(step.args) == ["forwarder", 0, "", "", 2, 0, 0, "", 0, "", b"", "requests", 1]
+    assert (step.script, list(step.args)) == ("tally", [TRACE_S, "requests", 1])
+    assert list(step.keys) == [KEYS.ledger, KEYS.chunk(f"{TOKEN}-{made.id}")]
 
 
 def test_batches_that_end_together_are_one_step_with_their_tallies_added_up() -> None:

@@ -9,7 +9,8 @@ from forwarder.queue.keys import Keys
 from forwarder.queue.stream import Entry, Raw, entry_of
 from tests.unit.samples import array, event
 from workers.admit import admit
-from workers.batch import Batch, Capacity, Coalescer, Load
+from workers.batch import Batch, Capacity, Load
+from workers.coalesce import Coalescer
 from workers.outcome import Outcome
 from workers.settle import settlement
 from workers.singles import FEWEST, Singles, are_singles, fitting, may_follow

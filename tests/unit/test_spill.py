@@ -111,6 +111,16 @@ def test_a_chunk_whose_append_had_no_answer_keeps_its_first_doubt(spill: SpillFi
     assert spill.take(1) == [doubted]
 
 
+def test_the_doubt_of_the_first_claim_that_ran_out_stays_whoever_claims_next(path: Path, spill: SpillFile) -> None:
+    patient = opened(path, ttl_s=3_600)
+    spill.put([chunk(1)])
+    spill.take(1, claim_s=0)
+    (second,) = patient.take(1, claim_s=0)
+    (third,) = patient.take(1, claim_s=0)
+    assert second.doubtful_from_ms == third.doubtful_from_ms > 0
+    patient.close()
+
+
 def test_a_claim_that_ran_out_leaves_the_chunk_to_the_next_one_in_doubt(spill: SpillFile) -> None:
     spill.put([chunk(1)])
     (first,) = spill.take(1, claim_s=0)
@@ -260,3 +270,12 @@ def test_a_forked_child_uses_a_connection_of_its_own(spill: SpillFile) -> None:
     assert child.exitcode == 0
     spill.put([chunk(3)])
     assert eventually(lambda: spill.count().chunks) == 3
+
+
+def test_each_commit_is_synced_so_that_it_survives_a_power_cut(tmp_path: Path) -> None:
+    db = schema.open_file(tmp_path / "spill.sqlite3", 1.0)
+    full = 2
+
+    assert db.execute("PRAGMA synchronous").fetchone() == (full,)
+    assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    db.close()

@@ -4,8 +4,8 @@
 --
 -- Fence: an entry that somebody else settled meanwhile no longer exists; nothing of it is counted, buried or put back,
 -- and its events are counted as ambiguous, because they were delivered twice. A settle that is repeated because its
--- reply was lost finds neither its records nor its entries, and counts nothing again. (A tally alone has neither; it may
--- be counted twice, never lost, for part of it bounds the duplicates.)
+-- reply was lost finds neither its records nor its entries, and counts nothing again. (A tally without entries is
+-- counted by tally.lua.)
 --
 -- KEYS[1] events stream   KEYS[2] ledger hash   KEYS[3] dead stream   KEYS[4] batches hash
 -- KEYS[5..] hashes of the replays that some of the entries are of

@@ -1,9 +1,9 @@
 """celery-batches: a Celery task that is given up to 500 messages at once, and posts them as one array.
 
 As its documentation shows it: `flush_every`, a prefetch of more than that, no result backend. To its advantage: one
-connection that is kept, no gossip, mingle or heartbeat, and the pool of `threads`, the cheapest of the three that it
-runs with (prefork, threads, solo). Broker is the same Valkey, whose append-only file is on. Messages are acknowledged
-early, Celery's default: those that a killed worker holds are lost.
+connection that is kept, no gossip, mingle or heartbeat, and the pool `solo`, here the cheapest of the three that it
+runs with (prefork, threads, solo), as long as the upstream is quick. The broker is the same Valkey, whose append-only
+file is on. Messages are acknowledged early, Celery's default: those that a killed worker holds are lost.
 
 `python -m tests.benchmarks.peers.celery_app EVENTS` queues events.
 """

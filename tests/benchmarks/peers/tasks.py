@@ -13,8 +13,8 @@ from tests.benchmarks.scene import Scene
 
 HERE: Final = "tests.benchmarks.peers"
 CELERY: Final = (
-    *("celery", "-A", f"{HERE}.celery_app", "worker", "--loglevel", "warning", "--pool", "threads"),
-    *("--concurrency", "2", "--without-gossip", "--without-mingle", "--without-heartbeat"),
+    *("celery", "-A", f"{HERE}.celery_app", "worker", "--loglevel", "warning", "--pool", "solo"),
+    *("--without-gossip", "--without-mingle", "--without-heartbeat"),
 )
 
 
