@@ -7,6 +7,7 @@ import pytest
 
 from forwarder.dead.filters import Filters
 from forwarder.dead.likeness import normalised
+from forwarder.dead.selection import Selection
 from forwarder.errors import UsageError
 from forwarder.queue.dead_letters import DeadLetter
 
@@ -57,3 +58,72 @@ def test_a_group_is_its_status_and_its_message() -> None:
 
     assert chosen.matches(letter(ERROR, None))
     assert not chosen.matches(letter(ERROR, 400))
+
+
+@pytest.mark.parametrize(
+    ("text", "least", "most"),
+    [("3", 3, 3), ("3..", 3, None), ("..3", 0, 3), ("1..3", 1, 3), (" 2..2 ", 2, 2), ("0", 0, 0)],
+)
+def test_a_range_is_a_number_or_has_one_end_or_two(text: str, least: int, most: int | None) -> None:
+    selection = Filters(attempts=text, replays=text).selection(NOW_MS)
+    assert selection.attempts == selection.replays == (least, most)
+
+
+def test_without_a_range_every_number_is_meant() -> None:
+    assert Filters().selection(NOW_MS).attempts == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("filters", "said"),
+    [
+        (Filters(attempts=".."), "--attempts '..': write a number, or a range such as 3.. or ..3 or 1..3"),
+        (Filters(attempts=""), "--attempts '': write a number"),
+        (Filters(replays="many"), "--replays 'many': write a number"),
+        (Filters(replays="1..2..3"), "--replays '1..2..3': write a number"),
+        (Filters(attempts="3..1"), "--attempts '3..1': nothing is both at least 3 and at most 1"),
+        (Filters(id=("7",)), "'7' is not an id: it looks like 1767225600000-0"),
+        (Filters(id=("1-2x",)), "'1-2x' is not an id"),
+        (Filters(since="1h", until="2h"), "--since is later than --until"),
+        (Filters(accepted_since="1h", accepted_until="2h"), "--accepted-since is later than --accepted-until"),
+        (Filters(reason=("bad",)), "'bad' is not a reason; there are: "),
+        (Filters(status=("99",)), "'99' is not a status: write 503, a class such as 4xx, or none"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_by_the_name_of_its_option(filters: Filters, said: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        filters.selection(NOW_MS)
+    assert str(refused.value).startswith(said)
+
+
+def test_each_filter_reaches_its_own_place() -> None:
+    filters = Filters(
+        id=("1-0",),
+        reason=("Too-Large",),
+        status=(" 4XX ",),
+        since="2h",
+        until="1h",
+        accepted_since="4h",
+        accepted_until="3h",
+        trace_id="t",
+        source="s",
+        batch="b",
+        contains="c",
+    )
+    hour_ms = 3_600_000
+    assert filters.selection(NOW_MS) == Selection(
+        ids=frozenset({"1-0"}),
+        reasons=frozenset({"too_large"}),
+        statuses=frozenset({"4xx"}),
+        since_ms=NOW_MS - 2 * hour_ms,
+        until_ms=NOW_MS - hour_ms,
+        accepted_since_ms=NOW_MS - 4 * hour_ms,
+        accepted_until_ms=NOW_MS - 3 * hour_ms,
+        trace_id="t",
+        source="s",
+        batch="b",
+        contains="c",
+    )
+
+
+def test_one_moment_is_a_span() -> None:
+    assert Filters(since="1h", until="1h").selection(NOW_MS).since_ms == NOW_MS - 3_600_000
