@@ -127,3 +127,8 @@ def test_each_filter_reaches_its_own_place() -> None:
 
 def test_one_moment_is_a_span() -> None:
     assert Filters(since="1h", until="1h").selection(NOW_MS).since_ms == NOW_MS - 3_600_000
+
+
+def test_what_cannot_be_meant_is_not_pinned_either() -> None:
+    with pytest.raises(UsageError, match="'bad' is not a reason"):
+        Filters(reason=("bad",), since="2h").pinned(NOW_MS)
