@@ -80,6 +80,7 @@ class Drain:
             pass  # the session ended while nothing could be read, or no room was free
         finally:
             await self._finish()
+            await self._intake.end()
             await self._journal.end()
             self._finished.set()
             self._gate.hurry()

@@ -10,13 +10,13 @@ from forwarder.feedback import codec
 from forwarder.log import get_logger
 from forwarder.queue import in_flight, stream
 from forwarder.queue.codec import UnreadableBody
-from forwarder.queue.columns import Columns, read_columns
-from forwarder.queue.connection import AWAY, BLOCK_MAX_MS, AsyncClient
+from forwarder.queue.columns import Columns
+from forwarder.queue.connection import AWAY, AsyncClient
 from forwarder.queue.in_flight import SUSPICIOUS_AFTER, Claimed
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import run_async
 from forwarder.queue.settlement import Recut
-from forwarder.queue.stream import Entry, Raw, entry_of, size_of
+from forwarder.queue.stream import Entry, entry_of, size_of
 from forwarder.settings import Settings
 from workers.admit import admit, quarantine
 from workers.batch import Batch, Capacity, Load
@@ -24,9 +24,10 @@ from workers.coalesce import Coalescer
 from workers.gate import Gate
 from workers.journal import Journal
 from workers.patience import patiently
+from workers.reader import Read, Reader
 from workers.room import LEAST, PER_PERMIT
 from workers.session import HandBack, Session
-from workers.singles import Singles, are_singles, fitting, may_follow
+from workers.singles import Singles, are_singles, fitting
 
 Reply = TypeVar("Reply")
 
@@ -68,7 +69,7 @@ class Intake:
         self._poison_after = settings.poison_after
         self._largest = READ_BYTES // 16
         self._per_batch = CLAIM_ENTRIES
-        self._by_columns = False
+        self._reader = Reader(client, keys, session.token, idle_s=session.idle_s, max_bytes=READ_BYTES)
         self._lost_reply = False
         self._claim_at = 0.0
         self._left = 0
@@ -92,6 +93,10 @@ class Intake:
                 self._session.lingers = False
                 yield due
 
+    async def end(self) -> None:
+        """Nothing is read any more."""
+        await self._reader.end()
+
     def settled(self, batch: Batch) -> None:
         """A batch is done with; if it was a suspect, the next one may be taken."""
         if batch is self._suspect:
@@ -110,13 +115,13 @@ class Intake:
             self._suspect = batch
         return [batch]
 
-    async def _taken(self, read: Columns | list[Raw]) -> list[Batch]:
+    async def _taken(self, read: Read) -> list[Batch]:
         """The batches that close with what was read."""
         if not isinstance(read, Columns):
             return await self._coalesced([entry_of(raw) for raw in read])
         if are_singles(read, self._codec, self._capacity):
             return self._bundled(read)
-        self._by_columns = False
+        self._reader.one_by_one()
         return await self._coalesced(read.entries())
 
     def _bundled(self, columns: Columns) -> list[Batch]:
@@ -189,10 +194,10 @@ class Intake:
             self._claim_at = time.monotonic() + CLAIM_EVERY_S
         return claimed
 
-    async def _read(self) -> Columns | list[Raw]:
+    async def _read(self) -> Read:
         await self._ready()
         try:
-            read = await self._heard(self._next())
+            read = await self._heard(self._reader.next(self._room, self._coalescer.wait_ms(_now_ms()) / 1000))
         except ResponseError as error:
             if "NOGROUP" not in str(error):
                 raise
@@ -202,22 +207,10 @@ class Intake:
         if isinstance(read, Columns):
             self._noticed(list(map(len, read.values[0])))
         elif read:
-            self._by_columns = may_follow(read)
             self._noticed([size_of(raw) for raw in read])
         else:
             self._gate.drop_probe()  # with nothing to send there is no probe; another drain may have something
         return read
-
-    async def _next(self) -> Columns | list[Raw]:
-        """What is there by now, or the first that comes."""
-        if self._by_columns:
-            read = await run_async(self._client, read_columns(self._keys, self._session.token, self._room, READ_BYTES))
-            if read:
-                return read
-            self._by_columns = False
-        longest_ms = min(BLOCK_MAX_MS, self._session.idle_s * 1000)
-        wait_ms = max(0, round(min(self._coalescer.wait_ms(_now_ms()), longest_ms)))
-        return await stream.read(self._client, self._keys, self._session.token, self._room, wait_ms)
 
     async def _ready(self) -> None:
         """Nothing is read while the destination is paused, nor after a reply was lost.

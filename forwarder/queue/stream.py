@@ -185,8 +185,8 @@ def size_of(raw: Raw) -> int:
 
 
 async def read(client: AsyncClient, keys: Keys, consumer: str, count: int, block_ms: int) -> list[Raw]:
-    """New entries for this drain, at most `count`; waits up to `block_ms` for the first (0: does not wait)."""
-    reply: Any = await client.xreadgroup(GROUP, consumer, {keys.events: ">"}, count=count, block=block_ms or None)
+    """New entries for this drain, at most `count`; waits for the first, about `block_ms` (more than 0)."""
+    reply: Any = await client.xreadgroup(GROUP, consumer, {keys.events: ">"}, count=count, block=block_ms)
     if not reply:
         return []
     raws: list[Raw] = reply[0][1] if isinstance(reply, list) else next(iter(reply.values()))
