@@ -82,5 +82,6 @@ async def post_by_transport(url: str, body: bytes, requests: int, in_flight: int
         for _ in left:
             await client.post(url, content=body, headers=headers)
 
-    async with httpx.AsyncClient(transport=AiohttpTransport(client=aiohttp.ClientSession)) as client:
+    transport = AiohttpTransport(client=aiohttp.ClientSession)
+    async with httpx.AsyncClient(transport=transport, timeout=None) as client:  # noqa: S113 - many wait for a connection
         await asyncio.gather(*(sender(client) for _ in range(in_flight)))
