@@ -16,7 +16,7 @@ from tests.benchmarks.queue import queue
 
 BASELINE: Final = Path(__file__).with_name("baseline.json")
 MARGIN: Final = 1.3
-EVENTS: Final = 400_000
+EVENTS: Final = 1_000_000
 WATCHED: Final = ("500 per body", "2,000 per body", "one per entry")
 
 
