@@ -218,7 +218,10 @@ CASES: dict[str, Callable[[], Iterator[Finding]]] = {
 
 
 def main(names: list[str]) -> int:
-    """Run these cases, or all; 1 when something is not as wanted."""
+    """Run these cases, or all; 1 when something is not as wanted, 2 when there is no such case."""
+    if unknown := [name for name in names if name not in CASES]:
+        sys.stderr.write(f"{', '.join(unknown)}: no such case; there are {', '.join(CASES)}\n")
+        return 2
     found = [finding for name in names or CASES for finding in CASES[name]()]
     Console(width=160).print(table_of("case", found))
     return 0 if all(finding.good for finding in found) else 1
