@@ -64,4 +64,4 @@ class Reader:
         """Break off what is under way; what it was handed nevertheless stays pending, and the next drain finds it."""
         if self._under_way is not None:
             self._under_way.cancel()
-            await asyncio.wait([self._under_way])
+            await asyncio.gather(self._under_way, return_exceptions=True)  # whatever it says, nobody asks any more

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from forwarder.queue.keys import GROUP, Keys
 from forwarder.queue.scripts import Argument, Step
-from forwarder.queue.stream import Entry
+from forwarder.queue.stream import Entry, entry_of
 
 SUSPICIOUS_AFTER: Final = 3
 """An entry that was handed out more often, and never settled, is handed out alone: it may be what kills drains."""
@@ -81,7 +81,5 @@ def claim(keys: Keys, token: str, count: int, *, suspects: bool) -> Step[Claimed
 
 def _read_claimed(reply: list[Any]) -> Claimed:
     batch, attempts, entries = reply
-    read = [
-        Entry(entry_id, dict(zip(flat[::2], flat[1::2], strict=True)), int(times)) for entry_id, flat, times in entries
-    ]
+    read = [entry_of((entry_id, fields), int(times)) for entry_id, fields, times in entries]
     return Claimed(read, batch.decode(), int(attempts))

@@ -137,7 +137,7 @@ def _columns(settlements: Sequence[Settlement | Delivered]) -> _Columns:
 
 def _numbers(column: Sequence[str]) -> str:
     """One by one, unless one number says it all: then Redis has nothing to take apart."""
-    return column[0] if column and column.count(column[0]) == len(column) else ",".join(column)
+    return column[0] if len(set(column)) == 1 else ",".join(column)
 
 
 def _places(columns: _Columns, replays: Sequence[str]) -> str:

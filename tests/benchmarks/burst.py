@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -37,7 +36,7 @@ def _buried(settings: Settings, client: Client, url: str, name: str, body: bytes
     fill_with(client, Keys(), body, 1)
     start = drain(settings, url, BURST)
     fill_with(client, Keys(), body, BURST.events // BURST.per_entry)
-    used = drain(settings, url, replace(BURST, name=name))
+    used = drain(settings, url, BURST)
     books = run(client, snapshot(Keys()))
     letters = BURST.events + BURST.per_entry
     per_s = BURST.events / (used.wall_s - start.wall_s)

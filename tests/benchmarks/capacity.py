@@ -21,7 +21,7 @@ from forwarder.queue.scripts import run
 from forwarder.queue.stream import CHUNK_MAX_BYTES, CHUNK_MAX_EVENTS, append, new_chunk_id
 from forwarder.settings import Settings
 from tests.benchmarks.delivery import sink
-from tests.benchmarks.queue import queue
+from tests.benchmarks.queue import queue, server_cpu
 from tests.benchmarks.running import ROOT
 
 SIZES = (100, 1_000)
@@ -106,12 +106,6 @@ def redis_cpu(client: Client, work: Callable[[], None]) -> float:
     before = server_cpu(client)
     work()
     return server_cpu(client) - before
-
-
-def server_cpu(client: Client) -> float:
-    """CPU seconds of the server since its start."""
-    told = client.info("cpu")
-    return float(told["used_cpu_user"]) + float(told["used_cpu_sys"])
 
 
 def main() -> None:

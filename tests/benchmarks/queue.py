@@ -9,6 +9,7 @@ from typing import Any
 
 from forwarder.embedded import EmbeddedServer
 from forwarder.paths import DataDir
+from forwarder.queue.connection import Client
 from forwarder.settings import Settings, load_settings
 
 
@@ -30,3 +31,9 @@ def queue(**options: Any) -> Iterator[Settings]:  # noqa: ANN401 - any field of 
 def variables(settings: Settings) -> dict[str, str]:
     """What leads another process to it."""
     return {"FORWARDER_REDIS_URL": "embedded", "FORWARDER_DATA_DIR": str(settings.data_dir)}
+
+
+def server_cpu(client: Client) -> float:
+    """CPU seconds of the server since its start."""
+    told = client.info("cpu")
+    return float(told["used_cpu_user"]) + float(told["used_cpu_sys"])

@@ -26,9 +26,9 @@ from forwarder.queue.pause import end_pause, set_pause
 from forwarder.queue.scripts import run, run_all
 from forwarder.queue.stream import append, new_chunk_id
 from forwarder.settings import Settings
-from tests.benchmarks.capacity import event_of, server_cpu
+from tests.benchmarks.capacity import event_of
 from tests.benchmarks.delivery import sink
-from tests.benchmarks.queue import queue
+from tests.benchmarks.queue import queue, server_cpu
 from tests.benchmarks.queue import variables as leading_to
 from tests.benchmarks.running import ROOT
 from tests.support.waiting import eventually

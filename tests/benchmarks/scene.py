@@ -13,7 +13,7 @@ from typing import Final
 from forwarder.paths import DataDir
 from forwarder.queue.connection import Client, connect
 from forwarder.settings import Settings
-from tests.benchmarks.queue import queue, variables
+from tests.benchmarks.queue import queue, server_cpu, variables
 from tests.benchmarks.running import ROOT, Command
 from tests.benchmarks.upstream import Upstream, upstream
 
@@ -70,8 +70,7 @@ class Scene:
 
     def redis_cpu_s(self) -> float:
         """CPU seconds of the queue's server so far."""
-        cpu = self.client.info("cpu")
-        return float(cpu["used_cpu_user"]) + float(cpu["used_cpu_sys"])
+        return server_cpu(self.client)
 
     @property
     def _log(self) -> Path:

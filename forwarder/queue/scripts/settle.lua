@@ -64,7 +64,7 @@ else
 end
 
 local recorded = #records > 0 and redis.call('HDEL', KEYS[4], unpack(records)) > 0
-if ARGV[9] == '1' and n > 0 and settled == 0 and not recorded then
+if ARGV[9] == '1' and settled == 0 and not recorded then
   return {0, 0} -- this very settle was done before
 end
 

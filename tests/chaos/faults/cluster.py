@@ -82,44 +82,48 @@ class NodeFrozen(NodeFault):
 
 
 @dataclass(frozen=True)
-class HandedOver:
-    """A replica takes over from its primary in good order, as before an upgrade."""
+class Lasting:
+    """Something about the cluster changes, and stays so.
+
+    Args:
+        pick: of which partition, as a share of all.
+    """
 
     pick: float
 
     def begin(self, world: World) -> str | None:
-        """Tell it to."""
+        """Change it."""
         cluster = _whole(world)
-        if not cluster:
-            return None
-        primary = cluster.primary_of(_key(world, self.pick))
+        return self.change(cluster, _key(world, self.pick)) if cluster else None
+
+    def end(self, world: World) -> None:
+        """It stays so."""
+
+    def change(self, cluster: Cluster, key: str) -> str:
+        """Do it; answers what was done."""
+        raise NotImplementedError
+
+
+class HandedOver(Lasting):
+    """A replica takes over from its primary in good order, as before an upgrade."""
+
+    def change(self, cluster: Cluster, key: str) -> str:
+        """Tell it to."""
+        primary = cluster.primary_of(key)
         replica = cluster.replica_of(primary)
         cluster.fail_over(replica)
         return f"primary on port {primary.port}, to {replica.port}"
 
-    def end(self, world: World) -> None:
-        """It stays so."""
 
-
-@dataclass(frozen=True)
-class SlotMoved:
+class SlotMoved(Lasting):
     """All keys of a partition move to another node, one by one."""
 
-    pick: float
-
-    def begin(self, world: World) -> str | None:
+    def change(self, cluster: Cluster, key: str) -> str:
         """Move them."""
-        cluster = _whole(world)
-        if not cluster:
-            return None
-        key = _key(world, self.pick)
         source = cluster.primary_of(key)
         target = cluster.another_than(source)
         cluster.move_slot(key, target)
         return f"{key} from port {source.port} to {target.port}"
-
-    def end(self, world: World) -> None:
-        """It stays so."""
 
 
 def _whole(world: World) -> Cluster | None:
