@@ -5,6 +5,7 @@ for others' ways to do the same (`tests/benchmarks/peers`).
 """
 
 import argparse
+import functools
 import json
 import os
 import sys
@@ -15,8 +16,12 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from forwarder.queue.connection import connect
+from forwarder.queue.keys import Keys
+from forwarder.queue.scripts import run
+from forwarder.queue.stream import ensure_group
 from tests.benchmarks import burst, figures, floors, overview, producers, replays, targets
-from tests.benchmarks.delivery import CASES, FULL, Row, measured, sink
+from tests.benchmarks.delivery import CASES, FULL, Case, Row, fill, measured, sink, used_here
 from tests.benchmarks.events import body_of
 from tests.benchmarks.finding import table_of
 from tests.benchmarks.peers import table as peers
@@ -81,6 +86,19 @@ def delivery_table(rows: list[Row]) -> Table:
     return table
 
 
+def reading(_: argparse.Namespace) -> Iterator[Sheet]:
+    """The floor of any consumer: entries read, acknowledged and deleted, and nothing else."""
+    table = Table("read, acknowledge, delete", "CPU s per million", "events/s", title="")
+    for case in (Case("arrays of 500"), Case("one per entry", per_entry=1, events=300_000)):
+        with queue() as settings, connect(settings) as client:
+            keys = Keys()
+            run(client, ensure_group(keys))
+            fill(client, keys, case, case.events // case.per_entry)
+            used = used_here(functools.partial(floors.read_and_delete, client, keys))
+        table.add_row(case.name, f"{used.cpu_s / case.events * 1e6:.2f}", f"{case.events / used.wall_s:,.0f}")
+    yield Sheet(table)
+
+
 def producing(_: argparse.Namespace) -> Iterator[Sheet]:
     """What producers pay: per call, beside other clients; and a million events from eight threads."""
     with queue() as settings, sink(0) as url:
@@ -104,6 +122,7 @@ def against(_: argparse.Namespace) -> Iterator[Sheet]:
 
 MEASURES: Final[dict[str, Callable[[argparse.Namespace], Iterator[Sheet]]]] = {
     "validation": lambda _: iter([Sheet(validating())]),
+    "reading": reading,
     "delivery": delivering,
     "figures": lambda _: iter([Sheet(table_of("figures of a queue", figures.findings()))]),
     "producers": producing,
