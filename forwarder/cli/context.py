@@ -5,21 +5,20 @@ import os
 import warnings
 from collections.abc import Iterable
 
-from dotenv import dotenv_values
-
 from forwarder.cli.boundary import say
+from forwarder.cli.where import TOKEN, URL
+from forwarder.dotenv_file import dotenv_variables
 from forwarder.renamed import RENAMED
-from forwarder.settings import PREFIX, Settings, load_settings
+from forwarder.settings import NAMED, PREFIX, Settings, load_settings
 
-_DESTINATIONS = f"{PREFIX}DESTINATIONS"
-_OF_COMMANDS = {f"{PREFIX}URL", f"{PREFIX}TOKEN"}
+_OF_COMMANDS = {URL, TOKEN}
 """What `--url` reads; no settings, because who operates over HTTP need not have any."""
-_NAMED = tuple(PREFIX + name for name in ("DESTINATIONS", "INGEST_KEYS", "CONSOLE_USERS", "CONSOLE_TOKENS"))
+_NAMED = tuple(PREFIX + name.upper() for name in NAMED)
 
 
 def settings_in_force() -> Settings:
     """The settings; says on standard error which variables mean nothing."""
-    for name in unknown_variables([*os.environ, *dotenv_values(".env")]):
+    for name in unknown_variables([*os.environ, *dotenv_variables()]):
         close = difflib.get_close_matches(name, known_variables(), n=1)
         hint = f"; did you mean {close[0]}?" if close else "; `forwarder config` lists those that are"
         say(f"warning: {name} is not a setting{hint}")
