@@ -72,7 +72,7 @@ def send_file(order: Order, *, as_json: bool) -> None:
             sending.report(as_json=as_json)
             raise sending.with_way_on(error) from None
     if not sending.events and not sending.refused.count:
-        raise UnreadableInput(f"{order.file}: no events in it" + (f" behind {order.skip:,}" if order.skip else ""))
+        raise UnreadableInput(f"{order.file}: no events in it" + (f" after {order.skip:,}" if order.skip else ""))
     sending.report(as_json=as_json)
     if sending.refused.count:
         raise typer.Exit(FAILED)
@@ -141,7 +141,7 @@ class _Sending:
         if isinstance(error, UnreadableInput):
             return error
         unsure = " (one entry more may have been stored)" if isinstance(error, QueueUnavailable) else ""
-        way_on = f"stopped behind {self._reader.unit} {self.last}{unsure}: the same command with --skip {self.last} "
+        way_on = f"stopped after {self._reader.unit} {self.last}{unsure}: the same command with --skip {self.last} "
         if isinstance(error, KeyboardInterrupt):
             return KeyboardInterrupt(f"interrupted; {way_on}goes on")
         return ForwarderError(f"{error}\n{way_on}goes on")

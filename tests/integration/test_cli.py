@@ -228,7 +228,7 @@ def test_an_interrupted_send_says_how_to_go_on(process: Callable[..., "subproces
 
     assert sending.returncode == 130
     assert out.startswith("appended 20 events")
-    assert err == "interrupted; stopped behind line 20: the same command with --skip 20 goes on\n"
+    assert err == "interrupted; stopped after line 20: the same command with --skip 20 goes on\n"
 
 
 def test_an_unreachable_queue_is_one_line(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
