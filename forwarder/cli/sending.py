@@ -15,7 +15,7 @@ import typer
 
 from forwarder.cli.boundary import FAILED, say
 from forwarder.cli.interrupts import Interrupts
-from forwarder.cli.output import json_out, line
+from forwarder.cli.output import counted, json_out, line
 from forwarder.cli.progress import progress
 from forwarder.cli.reach import open_queue
 from forwarder.cli.refused import RefusedFile
@@ -134,7 +134,7 @@ class _Sending:
         if more:
             say(f"… and {more:,} more")
         noted = f" ({self.refused.count:,} refused, see {path})" if path else ""
-        line(f"appended {_counted(self.events, 'event')} in {_counted(self.entries, 'entry', 'entries')}{noted}")
+        line(f"appended {counted(self.events, 'event')} in {counted(self.entries, 'entry', 'entries')}{noted}")
 
     def with_way_on(self, error: BaseException) -> BaseException:
         """The error, with how to go on from where it struck."""
@@ -188,7 +188,3 @@ def _naming(file: str) -> Iterator[None]:
         yield
     except UnreadableInput as error:
         raise UnreadableInput(f"{'standard input' if file == '-' else file}: {error}") from None
-
-
-def _counted(amount: int, one: str, many: str = "") -> str:
-    return f"{amount:,} {one if amount == 1 else many or one + 's'}"

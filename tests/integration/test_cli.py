@@ -405,7 +405,7 @@ def test_stats(cli: Cli, client: Client) -> None:
 
     assert stats["reasons"] == {"rejected": 2, "exhausted": 1}
     assert stats["errors"] == [{"error": "no trace …", "count": 3}]
-    assert cli("dead-letters", "stats", "--reason", "exhausted").stdout.startswith("1 dead letters\n")
+    assert cli("dead-letters", "stats", "--reason", "exhausted").stdout.startswith("1 dead letter\n")
 
 
 def test_export_loses_nothing(cli: Cli, client: Client) -> None:
@@ -442,7 +442,7 @@ def test_purge_asks_on_a_terminal(
 
     result = cli("dead-letters", "purge", "--all", input=answer)
 
-    assert "delete 1 dead letters of default for good?" in result.stderr
+    assert "delete 1 dead letter of default for good?" in result.stderr
     assert result.exit_code == left
     assert client.xlen(KEYS.dead) == left
 
@@ -515,7 +515,7 @@ def test_replay_asks_on_a_terminal(cli: Cli, client: Client, monkeypatch: pytest
 
     result = cli("replay", input="n\n")
 
-    assert "move 1 dead letters of default back onto the queue?" in result.stderr
+    assert "move 1 dead letter of default back onto the queue?" in result.stderr
     assert (result.exit_code, client.xlen(KEYS.dead)) == (1, 1)
     assert cli("replay", "--yes").exit_code == 0
     assert client.xlen(KEYS.dead) == 0
