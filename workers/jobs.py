@@ -36,6 +36,8 @@ SHOWN_MAX_LENGTH: Final = 80
 TRIM_MS: Final = 60_000
 """Life of the claim on trimming, renewed with each page."""
 
+_inherited: Settings | None = None
+
 
 def drain(destination: str, slot: int, partition: int = 0) -> str:
     """Drain a destination's stream for one session.
@@ -54,11 +56,10 @@ def drain(destination: str, slot: int, partition: int = 0) -> str:
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
     with _logging(settings, destination, partition, drain=token):
-        sweep = _sweep(settings)
 
         async def run() -> str:
             session = Session(destination, slot, token, settings.drain_idle_s, settings.drain_session_s, partition)
-            await story.drain(settings, session, sweep)
+            await story.drain(settings, session, lambda: _sweep(settings))
             return session.reason
 
         return uvloop.run(run())
@@ -112,9 +113,19 @@ def notify(destination: str, partition: int = 0) -> str:
         return f"posted {arrived}"
 
 
+def inherit(settings: Settings) -> None:
+    """What a worker has read at its start is in force in its horses too; they need not read it again."""
+    global _inherited  # noqa: PLW0603 - what a fork inherits
+    _inherited = settings
+
+
 def _begun() -> Settings:
     stop_on_signals()
-    return load_settings()
+    return _settings()
+
+
+def _settings() -> Settings:
+    return _inherited or load_settings()
 
 
 @contextmanager
@@ -132,7 +143,7 @@ def _sweep(settings: Settings) -> Sweep:
 
 
 def _refused(flaw: str) -> str:
-    configure_logging(load_settings())
+    configure_logging(_settings())
     job = get_current_job()
     get_logger().error("job_refused", job=job and job.id, reason=flaw)
     return f"refused: {flaw}"
