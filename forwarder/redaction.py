@@ -1,5 +1,6 @@
 """What must never leave this program: which texts those are, and how a text is freed of them."""
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ def _all(settings: "Settings") -> Iterator[str]:
         if not key.key.get_secret_value().startswith(HASH_PREFIX):
             yield key.key.get_secret_value()
     with suppress(InvalidSettings):
-        yield from settings.queue_keys.replace("\n", ",").split(",")
+        yield from (key.strip() for key in settings.queue_keys.replace("\n", ",").split(","))
     yield from _passwords([settings.redis_url, settings.control_url or ""])
 
 
@@ -39,3 +40,4 @@ def _passwords(urls: Iterable[str]) -> Iterator[str]:
         parts = urlsplit(url)
         for password in (parts.password or "", *parse_qs(parts.query).get("password", ())):
             yield from (password, unquote(password))
+        yield from re.findall(r"(?:^|&)password=([^&]*)", parts.query)

@@ -35,6 +35,10 @@ def test_an_error_about_several_events_quotes_none_of_them() -> None:
     assert cleaned(f"first: {TEXT}", '{"text":"another one of them"}', EVENT) == f"first: {MARK}"
 
 
+def test_what_only_two_texts_together_would_hold_is_no_quote() -> None:
+    assert cleaned("they are red and green", '{"text":"they are red "}', '{"text":"and green"}') == f"{MARK}and green"
+
+
 def test_what_is_no_event_has_nothing_that_could_be_quoted() -> None:
     for event in ("", "no JSON", "[1]", "7", '{"text":7}'):
         assert cleaned("an error of some length", event) == "an error of some length"
