@@ -29,6 +29,7 @@ def test_a_text_is_taken_out_whole_in_part_and_as_json_has_it() -> None:
 
 def test_metadata_are_taken_out_however_deep() -> None:
     assert cleaned("no metaphysical one") == f"no {MARK} one"
+    assert cleaned("nothing metaphysical") == f"nothing {MARK}"
 
 
 def test_an_error_about_several_events_quotes_none_of_them() -> None:
