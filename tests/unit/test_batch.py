@@ -77,7 +77,7 @@ def test_a_batch_is_closed_only_when_it_is_full_or_the_next_entry_did_not_fit(
 
 
 def test_a_body_of_exactly_the_byte_limit_is_one_batch_and_a_byte_less_makes_two() -> None:
-    loads = [load(numbered(2), 1), load(numbered(3), 2)]
+    loads = [load(numbered(2), 1), load(numbered(3), 2), load(numbered(1), 3)]
     size = len(Batch(loads).body)
     for max_bytes, batches in ((size, 1), (size - 1, 2)):
         coalescer = Coalescer(Capacity(100, max_bytes), LINGER_MS)
