@@ -81,8 +81,19 @@ def test_a_body_of_exactly_the_byte_limit_is_one_batch_and_a_byte_less_makes_two
     size = len(Batch(loads).body)
     for max_bytes, batches in ((size, 1), (size - 1, 2)):
         coalescer = Coalescer(Capacity(100, max_bytes), LINGER_MS)
-        closed = [one for each in loads for one in coalescer.add(each, 0.0)]
-        assert len(closed) + (coalescer.due(ENDLESS_MS) is not None) == batches
+        for _ in range(2):
+            closed = [one for each in loads for one in coalescer.add(each, 0.0)]
+            assert len(closed) + len(coalescer.shut()) == batches
+
+
+def test_what_an_open_batch_can_take_yet_is_told_with_its_commas() -> None:
+    coalescer = Coalescer(Capacity(5, 1_000), LINGER_MS)
+    assert (coalescer.waits, coalescer.free) == (False, (5, 1_000 - BRACKETS))
+    first = load(numbered(2))
+    coalescer.add(first, 0.0)
+    assert (coalescer.waits, coalescer.free) == (True, (3, 1_000 - BRACKETS - len(first.members.joined) - 1))
+    assert [batch.loads for batch in coalescer.shut()] == [[first]]
+    assert (coalescer.waits, coalescer.shut()) == (False, [])
 
 
 def test_a_batch_that_has_all_its_events_goes_at_once() -> None:
@@ -238,6 +249,15 @@ def test_pack_opens_a_new_piece_only_for_an_event_that_does_not_fit(
         at += piece.count
         grown = len(piece.joined) + 1 + len(events[at]) + BRACKETS
         assert piece.count == max_events or grown > max_bytes
+
+
+@pytest.mark.parametrize(
+    ("max_bytes", "counts"),
+    [(len(b"[1,22]"), [2, 2]), (len(b"[1,22]") - 1, [1, 1, 1, 1]), (len(b"[22]"), [1, 1, 1, 1])],
+)
+def test_pack_fills_a_piece_to_the_last_byte(max_bytes: int, counts: list[int]) -> None:
+    pieces = pack([b"1", b"22"] * 2, Capacity(10, max_bytes))
+    assert [piece.count for piece in pieces] == counts
 
 
 @pytest.mark.parametrize(
