@@ -97,9 +97,8 @@ def test_the_lease_is_given_after_the_last_beat_which_would_take_it_again(
         if step.script == "keep_lease":
             beating.set()
             await go_on.wait()
-        answer = await run_async(client, step)
         told.append(step.script)
-        return answer
+        return await run_async(client, step)
 
     async def scene() -> None:
         async with queue(settings) as client:
