@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -163,6 +164,7 @@ def test_a_batch_joins_the_bytes_of_its_entries_untouched() -> None:
 def test_the_id_of_a_batch_is_stable_and_made_of_its_entries_ids_in_order() -> None:
     one, two = load(numbered(1), 1), load(numbered(1), 2)
     assert Batch([one, two]).id == Batch([one, two]).id
+    assert re.fullmatch(r"[0-9a-f]{16}", Batch([one]).id)
     others = [Batch([one]), Batch([two]), Batch([one, two]), Batch([two, one]), Batch([load(numbered(1), 12)])]
     assert len({other.id for other in others}) == len(others)
 
@@ -188,6 +190,65 @@ def pieces_of(piece: Piece) -> list[Piece]:
         return [piece]
     first, second = piece.halves()
     return [piece, *pieces_of(first), *pieces_of(second)]
+
+
+def test_the_events_of_a_piece_are_told_load_by_load_with_their_places() -> None:
+    made = batch(2, 3, 1)
+    assert list(made.by_load(Piece(made, (1, 2, 4, 5)))) == [
+        (0, [1], [made.events[1]]),
+        (1, [0, 2], [made.events[2], made.events[4]]),
+        (2, [0], [made.events[5]]),
+    ]
+
+
+def test_a_batch_is_as_old_as_its_first_entry_and_has_waited_as_long_as_any() -> None:
+    events = numbered(1)
+    times = [(b"50", b"900"), (b"70", b"800"), (b"60", b"1000")]
+    loads = [
+        Load(entry(array(*events), number, at=at, queued=queued), join(events))
+        for number, (at, queued) in enumerate(times, 1)
+    ]
+    made = Batch(loads)
+    assert (made.at_ms, made.queued_ms) == (50, 800)
+    assert [made.loads[0].at_ms, made.loads[1].queued_ms] == [50, 800]
+
+
+@given(BATCH_SIZES, st.integers(1, 8), st.integers(20, 200))
+def test_pieces_are_as_few_as_the_capacity_allows(sizes: list[int], max_events: int, max_bytes: int) -> None:
+    made, capacity = batch(*sizes), Capacity(max_events, max_bytes)
+    pieces = made.pieces(capacity)
+    assert [index for piece in pieces for index in piece.indices] == list(range(made.count))
+    for piece, after in zip(pieces, [*pieces[1:], None], strict=True):
+        assert piece.count == 1 or capacity.holds(piece.count, len(piece.body) - BRACKETS)
+        if after:
+            grown = Piece(made, [*piece.indices, after.indices[0]])
+            assert not capacity.holds(grown.count, len(grown.body) - BRACKETS)
+
+
+@pytest.mark.parametrize(("less", "counts"), [(0, [2, 2]), (1, [1, 1, 1, 1])])
+def test_a_piece_is_filled_to_the_last_byte(less: int, counts: list[int]) -> None:
+    made = batch(1, 3)
+    two = len(Piece(made, range(2)).body)
+    assert [piece.count for piece in made.pieces(Capacity(10, two - less))] == counts
+    assert [piece.count for piece in made.pieces(Capacity(10, len(made.body)))] == [4]
+    assert len(made.pieces(Capacity(10, len(made.body) - 1))) == 2
+
+
+def test_one_event_apart_and_all_others_have_keys_of_their_own() -> None:
+    run = Piece(batch(2, 4), range(1, 5))
+    pieces = [run, *pieces_of(run)]
+    for place, index in enumerate(run.indices):
+        one, others = run.apart(place)
+        assert list(one.indices) == [index]
+        assert list(others.indices) == [other for other in run.indices if other != index]
+        assert json.loads(others.body) == [json.loads(run.batch.events[other]) for other in others.indices]
+        pieces += [one, others]
+    keys = {tuple(piece.indices): piece.key for piece in pieces}
+    assert len(set(keys.values())) == len(keys)
+    assert {len(key) for key in keys.values()} <= {
+        len("0123456789abcdef-1-2"),
+        len("0123456789abcdef-0123456789abcdef"),
+    }
 
 
 @given(BATCH_SIZES)
