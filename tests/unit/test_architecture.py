@@ -91,6 +91,7 @@ def test_only_the_queue_speaks_redis(module: Path) -> None:
 
 def test_nothing_in_the_queue_points_up(module: Path) -> None:
     below = {
+        "forwarder.clock",
         "forwarder.errors",
         "forwarder.extras",
         "forwarder.feedback",
