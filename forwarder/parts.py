@@ -29,6 +29,13 @@ def raw_parts(body: bytes) -> list[bytes]:
         return _scanned_parts(body.strip(WHITESPACE), error)
 
 
+def longest_part(body: bytes) -> int:
+    """The bytes of the longest event of a body that was decoded before."""
+    if not body.lstrip(WHITESPACE).startswith(b"["):
+        return len(body.strip(WHITESPACE))
+    return max(map(len, _raw_array.decode(body)), default=0)
+
+
 def _scanned_parts(array: bytes, error: Exception) -> list[bytes]:
     """The same by brackets, strings and commas alone, for arrays that msgspec gives up on.
 

@@ -8,15 +8,11 @@ worker stops or died; what has no outcome by then stays pending, and the next dr
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
-
-from redis.exceptions import RedisError
+from typing import Final
 
 from forwarder.log import get_logger
-from forwarder.queue import lease
-from forwarder.queue.connection import AWAY, AsyncClient, connect_async
+from forwarder.queue.connection import AsyncClient, connect_async
 from forwarder.queue.keys import Keys
-from forwarder.queue.scripts import run_async
 from forwarder.settings import Settings
 from workers.account import account
 from workers.batch import Batch
@@ -25,39 +21,33 @@ from workers.dispatch import Dispatcher
 from workers.gate import Gate
 from workers.intake import Intake
 from workers.journal import Journal
-from workers.patience import patiently
+from workers.pulse import lease_kept, lease_taken, others_woken
 from workers.room import Room
 from workers.session import HandBack, Session
 from workers.sweep import Sweep
-from workers.tracing import BatchSpans, NoSpans, spans
+from workers.tracing import Traced, spans
 
-Traced = BatchSpans | NoSpans
-
-BEAT_S = 1.0
-HURRY_SEEN_WITHIN_S = 0.1
-CANCELS = 3
+HURRY_SEEN_WITHIN_S: Final = 0.1
+CANCELS: Final = 3
 """The first makes a batch settle what is known of it; while Redis is away that is broken off by the next."""
-YIELD_AFTER_S = 5.0
-"""A drain gives way to jobs for which no worker is free, but while it is busy not before it has run so long."""
+CANCELLED_WITHIN_S: Final = 1.0
 
 
 class Drain:
     """One session: the job of one lease."""
 
     def __init__(
-        self, settings: Settings, session: Session, client: AsyncClient, sender: Sender, sweep: Sweep, *, traced: Traced
+        self, settings: Settings, session: Session, client: AsyncClient, sender: Sender, *, traced: Traced
     ) -> None:
         upstream = settings.upstream(session.destination)
         self._settings = settings
         self._session = session
-        self._client = client
-        self._sweep = sweep
         self._traced = traced
-        self._keys = Keys(session.destination, session.partition, settings.key_prefix)
-        self._gate = Gate(client, self._keys, session, upstream)
+        keys = Keys(session.destination, session.partition, settings.key_prefix)
+        self._gate = Gate(client, keys, session, upstream)
         self._room = Room(session, lambda: self._gate.share)
-        self._journal = Journal(client, self._keys, session)
-        self._intake = Intake(client, self._keys, session, settings, gate=self._gate, journal=self._journal)
+        self._journal = Journal(client, keys, session)
+        self._intake = Intake(client, keys, session, settings, gate=self._gate, journal=self._journal)
         self._dispatcher = Dispatcher(
             upstream, session, poster=traced.posting(sender), gate=self._gate, journal=self._journal, room=self._room
         )
@@ -124,46 +114,7 @@ class Drain:
             for task in self._in_flight:
                 task.cancel()
             if self._in_flight:
-                await asyncio.wait(self._in_flight, timeout=BEAT_S)
-
-    async def beat(self) -> None:
-        """About once a second: keep the lease, and see whether the session is over."""
-        keep = lease.keep(self._keys, self._session.slot, self._session.token, self._settings.lease_ttl_s)
-
-        async def beat_once() -> None:
-            if not await run_async(self._client, keep):
-                self._session.end("another drain holds the lease")
-            self._session.over()
-
-        await self._every_second(beat_once, "beat_missed")
-
-    async def rouse(self) -> None:
-        """About once a second: wake other drains, and give way to them.
-
-        Beside the beat, because RQ may live on another server, which may hang.
-        """
-
-        async def rouse_once() -> None:
-            await asyncio.to_thread(self._sweep.run)
-            ripe = self._session.age_s > YIELD_AFTER_S or self._session.quiet
-            if ripe and await asyncio.to_thread(self._sweep.jobs_wait):
-                self._session.end("a job waits for a worker")
-
-        await self._every_second(rouse_once, "sweep_missed")
-
-    async def _every_second(self, action: Callable[[], Awaitable[None]], missed: str) -> None:
-        """Until `run` has finished, by a flag: redis-py may turn a cancellation into an error of its own."""
-        while not self._finished.is_set():
-            try:
-                await action()
-            except RedisError as error:  # it is away, or full: this drain goes on
-                self._log.debug(missed, error=str(error))
-                self._session.over()
-            except Exception:  # without its beat a drain loses its lease and does not notice
-                self._log.exception("beat_failed", next="it ends")
-                self._session.end("its beat failed")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._finished.wait(), BEAT_S)
+                await asyncio.wait(self._in_flight, timeout=CANCELLED_WITHIN_S)
 
 
 async def drain(settings: Settings, session: Session, sweep: Sweep) -> None:
@@ -171,27 +122,14 @@ async def drain(settings: Settings, session: Session, sweep: Sweep) -> None:
     keys = Keys(session.destination, session.partition, settings.key_prefix)
     log = get_logger()
     async with contextlib.aclosing(connect_async(settings)) as client:
-        take = lease.keep(keys, session.slot, session.token, settings.lease_ttl_s)
-        try:
-            taken = await patiently(session, lambda: run_async(client, take))
-        except HandBack:
+        if not await lease_taken(client, keys, session, settings.lease_ttl_s):
             return
-        if not taken:
-            log.info("drain_not_needed", reason="another drain holds the lease")
-            return
-        async with Sender(settings.upstream(session.destination)) as sender:
-            traced = spans(settings, session.destination)
-            one = Drain(settings, session, client, sender, sweep, traced=traced)
-            beat, rousing = asyncio.create_task(one.beat()), asyncio.create_task(one.rouse())
+        async with (
+            Sender(settings.upstream(session.destination)) as sender,
+            contextlib.aclosing(spans(settings, session.destination)) as traced,
+            others_woken(session, sweep),
+            lease_kept(client, keys, session, settings.lease_ttl_s),
+        ):
             log.info("drain_began")
-            try:
-                await one.run()
-            finally:
-                await beat  # before the lease is given, or it could take it again
-                with contextlib.suppress(*AWAY):  # then it runs out by itself
-                    await run_async(
-                        client, lease.leave(keys, session.slot, session.token, in_order=not session.in_doubt)
-                    )
-                await rousing
-                await traced.close()
-                log.info("drain_ended", reason=session.reason, seconds=round(session.age_s, 1))
+            await Drain(settings, session, client, sender, traced=traced).run()
+        log.info("drain_ended", reason=session.reason, seconds=round(session.age_s, 1))

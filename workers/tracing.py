@@ -32,7 +32,7 @@ class NoSpans:
         """What sends a body."""
         return sender
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Nothing is to be sent."""
 
 
@@ -81,7 +81,7 @@ class BatchSpans:
         """As NoSpans's, with a span for each request."""
         return TracedSender(sender, self._tracer, self._url)
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Send what there is, within a few seconds."""
         await asyncio.to_thread(self._end)
 
@@ -108,7 +108,10 @@ class TracedSender:
             return answer
 
 
-def spans(settings: Settings, destination: str) -> NoSpans | BatchSpans:
+Traced = NoSpans | BatchSpans
+
+
+def spans(settings: Settings, destination: str) -> Traced:
     """The spans of a drain, if anybody traces.
 
     Raises:

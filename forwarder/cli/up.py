@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Final
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -15,7 +14,8 @@ from rich.text import Text
 
 from forwarder.cli.reach import Direct
 from forwarder.cli.status_view import REFRESH_S, in_one_line, look
-from forwarder.embedded import DataLock, EmbeddedServer
+from forwarder.data_lock import DataLock
+from forwarder.embedded import EmbeddedServer
 from forwarder.errors import ForwarderError
 from forwarder.ingest.serve import ingest_child, listen_for_ingest
 from forwarder.listening import base_url, console_url, is_loopback
@@ -23,11 +23,10 @@ from forwarder.operations.operator import Operator
 from forwarder.paths import DataDir
 from forwarder.queue.connection import Client, connect, shown
 from forwarder.queue.unavailable import queue_errors
-from forwarder.settings import Settings
+from forwarder.sandbox.reached import DEFAULT_KEY, leading_to_sandbox
+from forwarder.settings import PREFIX, Settings
 from forwarder.signals import HURRY, Asked
 from forwarder.supervisor import LOOK_S, PYTHON, STOP_MARGIN_S, Child, Supervisor, worker_command
-
-SANDBOX_KEY: Final = "sandbox"
 
 
 class Up:
@@ -57,9 +56,8 @@ class Up:
             upstream, env = self._settings.url, {}
             if not self._settings.has_key:
                 upstream = parts.enter_context(self._sandbox())
-                env = {"FORWARDER_BASE_URL": upstream, "FORWARDER_API_KEY": SANDBOX_KEY}
-                env |= {"FORWARDER_FEEDBACK_PATH": "/feedback/", "FORWARDER_AUTH_SCHEME": "portkey"}
-                env["FORWARDER_ALLOW_PLAINTEXT"] = "true"  # it is ours, wherever it listens
+                env = {PREFIX + name.upper(): value for name, value in leading_to_sandbox(upstream).items()}
+                lock.tell(sandbox=upstream)
             grace_s = self._settings.shutdown_grace_s + STOP_MARGIN_S
             parts.callback(self._workers.stop, grace_s, hurried=lambda: self._asked.count == HURRY)
             self._start_workers(env)
@@ -139,7 +137,7 @@ class Up:
         ]
         if not real:
             summary = f"{upstream}/feedback/summary?group_by=trace_id"
-            lines.append(f"    curl -H 'x-portkey-api-key: {SANDBOX_KEY}' '{summary}'")
+            lines.append(f"    curl -H 'x-portkey-api-key: {DEFAULT_KEY}' '{summary}'")
         lines.append(
             f"    {forwarder} status\n\n  Ctrl-C stops everything; what is queued is kept for the next time.\n"
         )

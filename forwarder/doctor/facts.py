@@ -9,9 +9,11 @@ from typing import TypeVar
 
 from redis.exceptions import ResponseError
 
+from forwarder.data_lock import sandbox_url
 from forwarder.doctor.files import FileFacts, read_files
 from forwarder.doctor.upstream import UpstreamFacts, ask_upstream
 from forwarder.errors import ForwarderError, InvalidSettings
+from forwarder.paths import DataDir
 from forwarder.queue.connection import Client, connect, control_url, queue_url, user_of
 from forwarder.queue.holding import Holding, read_holding, stream_bytes
 from forwarder.queue.keys import Keys
@@ -23,6 +25,7 @@ from forwarder.queue.rq_keys import LostJob, Worker, lost_jobs, read_workers
 from forwarder.queue.scripts import run
 from forwarder.queue.server import ServerFacts, read_servers
 from forwarder.queue.unavailable import queue_errors
+from forwarder.sandbox.reached import leading_to_sandbox
 from forwarder.settings import Settings
 from forwarder.version import own_version
 
@@ -122,7 +125,7 @@ class Facts:
 
 def gather(settings: Settings) -> Facts:
     """Look at everything; upstreams are asked while Redis is."""
-    names = settings.destination_names
+    settings, names = _as_up_has_them(settings), settings.destination_names
     with ThreadPoolExecutor(max_workers=min(16, len(names))) as pool:
         asked = [pool.submit(_ask, settings, name) for name in names]
         queue, queue_error = _queue(settings)
@@ -134,6 +137,12 @@ def gather(settings: Settings) -> Facts:
         upstreams=upstreams,
         files=read_files(settings, Path.cwd()),
     )
+
+
+def _as_up_has_them(settings: Settings) -> Settings:
+    """Without a key, `forwarder up` sends to a sandbox of its own: then that is the upstream to look at."""
+    url = None if settings.has_key else sandbox_url(DataDir(settings.data_dir))
+    return settings.model_copy(update=leading_to_sandbox(url)) if url else settings
 
 
 def gather_without_settings(error: InvalidSettings) -> Facts:

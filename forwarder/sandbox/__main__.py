@@ -6,8 +6,9 @@ import sys
 
 from forwarder.errors import ForwarderError
 from forwarder.log import configure_logging
+from forwarder.sandbox.reached import DEFAULT_KEY
 from forwarder.sandbox.server import serve
-from forwarder.sandbox.state import DEFAULT_KEY, DEFAULT_MAX_BODY_BYTES, Options
+from forwarder.sandbox.state import DEFAULT_MAX_BODY_BYTES, Options
 from forwarder.settings import load_settings
 
 

@@ -11,10 +11,10 @@ from aiohttp import web
 
 from forwarder.feedback import Codec, Limits, codec
 from forwarder.sandbox.plan import Plan
+from forwarder.sandbox.reached import DEFAULT_KEY
 from forwarder.sandbox.store import MAX_POSITIONS, Store
 from forwarder.sandbox.witness import Witness
 
-DEFAULT_KEY: Final = "sandbox"
 DEFAULT_MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 CLIENT_LOOK_S: Final = 0.05
 

@@ -21,6 +21,7 @@ from forwarder.queue.scripts import run
 from forwarder.queue.stream import CHUNK_MAX_BYTES, CHUNK_MAX_EVENTS, append, new_chunk_id
 from forwarder.settings import Settings
 from tests.benchmarks.delivery import sink
+from tests.benchmarks.events import event_of
 from tests.benchmarks.queue import queue, server_cpu
 from tests.benchmarks.running import ROOT
 
@@ -73,11 +74,6 @@ def run_through(settings: Settings, client: Client, shape: str, size: int, count
         after = resource.getrusage(resource.RUSAGE_CHILDREN)  # the sink has not been waited for yet
     worker_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return (append_s, drain_s, worker_s), memory
-
-
-def event_of(number: int, size: int) -> bytes:
-    head = b'{"trace_id":"trace-%010d","value":5,"text":"' % number
-    return head + b"x" * (size - len(head) - 2) + b'"}'
 
 
 def _fill(client: Client, shape: str, size: int, number: int, settings: Settings) -> None:

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +26,8 @@ from forwarder.queue.pause import end_pause, set_pause
 from forwarder.queue.scripts import run, run_all
 from forwarder.queue.stream import append, new_chunk_id
 from forwarder.settings import Settings
-from tests.benchmarks.capacity import event_of
 from tests.benchmarks.delivery import sink
+from tests.benchmarks.events import event_of
 from tests.benchmarks.queue import queue, server_cpu
 from tests.benchmarks.queue import variables as leading_to
 from tests.benchmarks.running import ROOT
@@ -76,8 +76,9 @@ def measure(workers: int, shape: str, variables: dict[str, str]) -> Found:
         given |= {"FORWARDER_LOG_LEVEL": "error", "FORWARDER_DRAIN_IDLE_S": "0.3", **variables, **leading_to(settings)}
         base = int(client.info("memory")["used_memory"])
         run(client, set_pause(Keys(), "the bench fills the queue", None))
+        bodies = _bodies(per_entry, count)
         began = time.process_time()
-        _fill(client, settings, per_entry, count)
+        _fill(client, settings, bodies)
         append_us = (time.process_time() - began) / count * 1e6
         stored = (int(client.info("memory")["used_memory"]) - base) / count
         with _workers(workers, given) as supervisor:
@@ -113,18 +114,30 @@ def _cpu_s(pid: int) -> float:
     return own + sum(map(_cpu_s, map(int, children)))
 
 
-def _fill(client: Client, settings: Settings, per_entry: int, count: int) -> None:
+def _bodies(per_entry: int, count: int) -> list[Members]:
+    made = []
+    for first in range(0, count, per_entry):
+        events = [event_of(at, EVENT_BYTES) for at in range(first, min(first + per_entry, count))]
+        made.append(Members(b",".join(events), len(events)))
+    return made
+
+
+def _fill(client: Client, settings: Settings, bodies: Sequence[Members]) -> None:
     """As our clients do it, over all partitions in turn."""
     partitions = configured(settings, "default")
-    steps = []
-    for number, first in enumerate(range(0, count, per_entry)):
-        events = [event_of(at, EVENT_BYTES) for at in range(first, min(first + per_entry, count))]
-        members, keys = Members(b",".join(events), len(events)), partitions[number % len(partitions)]
-        steps.append(append(keys, members, chunk_id=new_chunk_id(), source="bench", caps=settings.caps))
-        if len(steps) == ENTRIES_TOGETHER:
-            run_all(client, steps)
-            steps.clear()
-    run_all(client, steps)
+    for first in range(0, len(bodies), ENTRIES_TOGETHER):
+        numbered = enumerate(bodies[first : first + ENTRIES_TOGETHER], first)
+        steps = [
+            append(
+                partitions[number % len(partitions)],
+                members,
+                chunk_id=new_chunk_id(),
+                source="bench",
+                caps=settings.caps,
+            )
+            for number, members in numbered
+        ]
+        run_all(client, steps)
 
 
 @contextmanager

@@ -31,7 +31,7 @@ def test_a_batch_that_cannot_be_settled_leaves_the_session_in_doubt_and_ends_it(
 
     async def scene() -> None:
         async with contextlib.aclosing(connect_async(settings)) as client:
-            drain = Drain(settings, session, client, cast("Any", None), cast("Any", None), traced=NoSpans())
+            drain = Drain(settings, session, client, cast("Any", None), traced=NoSpans())
             monkeypatch.setattr(drain._dispatcher, "dispatch", answered)
             monkeypatch.setattr(drain._journal, "settle", settle)
             sent = batch(1)

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from forwarder.doctor.finding import Level
 from tests.support.sandbox import ROOT
 from tests.support.waiting import eventually
 
@@ -120,6 +121,15 @@ def test_one_command_delivers_and_ctrl_c_leaves_nothing_behind(home: Home) -> No
     assert home.processes() == []
     after = home.run("status")
     assert (after.returncode, "forwarder up" in after.stderr) == (1, True)
+
+
+def test_beside_it_the_doctor_looks_at_its_sandbox(home: Home) -> None:
+    up = home.up()
+    assert eventually(lambda: home.run("doctor").returncode < Level.FAULT), home.run("doctor").stdout
+    assert f"upstream default: {home.sandbox_url}/feedback/ answers, and takes the key" in home.run("doctor").stdout
+    up.send_signal(signal.SIGINT)
+    assert up.wait(STOP_WITHIN_S) == 0
+    assert "api.portkey.ai" in home.run("doctor").stdout
 
 
 def test_no_tcp_port_of_the_queue_is_open_and_its_files_are_private(home: Home) -> None:

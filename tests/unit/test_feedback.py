@@ -264,7 +264,9 @@ def test_an_event_over_the_limit_is_refused_with_both_sizes_and_its_largest_fiel
 
 def test_the_event_limit_is_of_each_event_not_of_the_array() -> None:
     strict = codec(Limits(event_max_bytes=len(GOOD)))
-    assert strict.parse(array(*[GOOD] * 50)).count == 50
+    assert strict.members(array(*[GOOD] * 50)) == join([GOOD] * 50)  # not taken apart
+    assert strict.members(b" " + GOOD + b" ") == join([GOOD])
+    assert strict.members(array(GOOD, GOOD[:-1] + b" }")) is None
     flaw = flaw_of(GOOD[:-1] + b" }", strict)
     assert "bytes" in flaw.problem
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forwarder.parts import UNDECODABLE, raw_parts
+from forwarder.parts import UNDECODABLE, longest_part, raw_parts
 from tests.unit.samples import JSON_VALUES
 
 NAN = b"NaN"
@@ -25,6 +25,12 @@ def test_the_scan_by_brackets_finds_the_same_elements(values: list[object], comm
 
 def test_a_body_that_is_no_array_is_its_only_part_without_the_whitespace_around_it() -> None:
     assert raw_parts(b'\r\n {"a": [1, 2]} \t') == [b'{"a": [1, 2]}']
+
+
+@given(st.lists(JSON_VALUES, max_size=6), st.sampled_from([None, 0, 2]))
+def test_the_longest_part_is_the_longest_of_the_parts(values: list[object], indent: int | None) -> None:
+    for body in (json.dumps(value, indent=indent).encode() for value in [values, *values]):
+        assert longest_part(body) == max(map(len, raw_parts(body)), default=0)
 
 
 @pytest.mark.parametrize("body", [b"[NaN", b"[NaN,", b"[NaN,]", b"[,NaN]", b"[NaN]]", b"[NaN}", b'["]', b"[NaN] 1"])
