@@ -25,6 +25,11 @@ YIELD_AFTER_S: Final = 5.0
 """A drain gives way to jobs for which no worker is free, but while it is busy not before it has run so long."""
 
 
+def beat_s(ttl_s: float) -> float:
+    """Seconds from one beat to the next: a second, but three beats at least in the life of a lease (s) without one."""
+    return min(BEAT_S, ttl_s / 3)
+
+
 async def lease_taken(client: AsyncClient, keys: Keys, session: Session, ttl_s: float) -> bool:
     """Take the lease for a session; False when another drain holds it, or the session is over before it is had.
 
@@ -62,7 +67,7 @@ async def lease_kept(client: AsyncClient, keys: Keys, session: Session, ttl_s: f
         session.over()
 
     try:
-        async with _every_second(session, beat, "beat_missed"):
+        async with _repeated(session, beat, "beat_missed", beat_s(ttl_s)):
             yield
     finally:  # the beat has ended, or it could take the lease again
         with contextlib.suppress(*AWAY):  # then it runs out by itself
@@ -84,14 +89,16 @@ async def others_woken(session: Session, sweep: Sweep) -> AsyncIterator[None]:
         if ripe and await asyncio.to_thread(sweep.jobs_wait):
             session.end("a job waits for a worker")
 
-    async with _every_second(session, rouse, "sweep_missed"):
+    async with _repeated(session, rouse, "sweep_missed", BEAT_S):
         yield
 
 
 @contextlib.asynccontextmanager
-async def _every_second(session: Session, action: Callable[[], Awaitable[None]], missed: str) -> AsyncIterator[None]:
+async def _repeated(
+    session: Session, action: Callable[[], Awaitable[None]], missed: str, every_s: float
+) -> AsyncIterator[None]:
     finished = asyncio.Event()
-    task = asyncio.create_task(_repeat(session, action, missed, finished))
+    task = asyncio.create_task(_repeat(session, action, missed, every_s, finished))
     try:
         yield
     finally:
@@ -100,7 +107,7 @@ async def _every_second(session: Session, action: Callable[[], Awaitable[None]],
 
 
 async def _repeat(
-    session: Session, action: Callable[[], Awaitable[None]], missed: str, finished: asyncio.Event
+    session: Session, action: Callable[[], Awaitable[None]], missed: str, every_s: float, finished: asyncio.Event
 ) -> None:
     log = get_logger()
     while not finished.is_set():
@@ -113,4 +120,4 @@ async def _repeat(
             log.exception("beat_failed", next="it ends")
             session.end("its beat failed")
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(finished.wait(), BEAT_S)
+            await asyncio.wait_for(finished.wait(), every_s)
