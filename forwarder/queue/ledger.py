@@ -5,7 +5,7 @@
     redis:  entries ever added = entries settled + length of the events stream   (entries)
 
 Besides those sums the hash holds `dead_lettered:REASON`, `refused:REASON` (events that the queue did not take, each time
-that they were tried), `dropped:REASON` (events that a producer has lost), `ingest_refused:STATUS` (requests, not events),
+they were tried), `dropped:REASON` (events that a producer has lost), `ingest_refused:STATUS` (requests, not events),
 `requests`, `requests:STATUS`, `retries` and `ambiguous` (events that may have been delivered twice).
 """
 

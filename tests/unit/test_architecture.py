@@ -28,6 +28,7 @@ PURE = (
 IMPURE = {"redis", "httpx", "aiohttp", "time", "asyncio", "rq", "socket", "random", "structlog", "os"}
 QUEUE_VALUES = {"forwarder.queue.stream", "forwarder.queue.settlement", "forwarder.queue.dead_letters"}
 QUEUE_VALUES |= {"forwarder.queue.accepted", "forwarder.queue.flow", "forwarder.queue.chunk", "forwarder.queue.history"}
+QUEUE_VALUES |= {"forwarder.queue.entry_ids"}
 """Modules of the queue whose dataclasses a pure module may name."""
 
 LAZY = ("httpx", "aiohttp", "rq", "typer", "rich", "uvloop")
