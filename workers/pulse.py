@@ -22,10 +22,13 @@ from workers.session import HandBack, Session
 from workers.sweep import Sweep
 
 BEAT_S: Final = 1.0
-BEATS_PER_LEASE: Final = 3
-"""At least, so that a late one does not cost the lease."""
 YIELD_AFTER_S: Final = 5.0
 """A drain gives way to jobs for which no worker is free, but while it is busy not before it has run so long."""
+
+
+def beat_s(ttl_s: float) -> float:
+    """Seconds from one beat to the next: a second, but three beats at least in the life of a lease (s) without one."""
+    return min(BEAT_S, ttl_s / 3)
 
 
 async def lease_taken(client: AsyncClient, keys: Keys, session: Session, ttl_s: float) -> bool:
@@ -65,7 +68,7 @@ async def lease_kept(client: AsyncClient, keys: Keys, session: Session, ttl_s: f
         session.over()
 
     try:
-        async with _every(min(BEAT_S, ttl_s / BEATS_PER_LEASE), session, beat, "beat_missed"):
+        async with _every(beat_s(ttl_s), session, beat, "beat_missed"):
             yield
     finally:  # the beat has ended, or it could take the lease again
         with contextlib.suppress(*AWAY):  # then it runs out by itself
