@@ -1,9 +1,10 @@
 """What must never leave this program: which texts those are, and how a text is freed of them."""
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 from forwarder.errors import InvalidSettings
 from forwarder.key_settings import MASKED_FROM
@@ -12,7 +13,7 @@ from forwarder.named_settings import HASH_PREFIX
 if TYPE_CHECKING:
     from forwarder.settings import Settings
 
-_IN_QUERY: Final = ("password", "sentinel_password")
+_IN_QUERY: Final = re.compile(r"(?:^|&)(?:sentinel_)?password=([^&]*)")
 
 
 def known_secrets(settings: "Settings") -> list[str]:
@@ -31,7 +32,7 @@ def _all(settings: "Settings") -> Iterator[str]:
         if not key.key.get_secret_value().startswith(HASH_PREFIX):
             yield key.key.get_secret_value()
     with suppress(InvalidSettings):
-        yield from settings.queue_keys.replace("\n", ",").split(",")
+        yield from (key.strip() for key in settings.queue_keys.replace("\n", ",").split(","))
     yield from _passwords([settings.redis_url, settings.control_url or "", settings.webhook_url or ""])
 
 
@@ -39,6 +40,5 @@ def _passwords(urls: Iterable[str]) -> Iterator[str]:
     """Of URLs, wherever redis-py or we would read them from: as they are written, and as they are meant."""
     for url in urls:
         parts = urlsplit(url)
-        query = parse_qs(parts.query)
-        for password in (parts.password or "", *(one for name in _IN_QUERY for one in query.get(name, ()))):
-            yield from (password, unquote(password))
+        for password in (parts.password or "", *_IN_QUERY.findall(parts.query)):
+            yield from (password, unquote(password), unquote_plus(password))

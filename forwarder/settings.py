@@ -175,6 +175,11 @@ class Settings(
             raise InvalidSettings(in_words(error, scope, Settings.model_fields)) from None
 
 
+def scope_of(destination: str) -> str:
+    """What the variables of a destination begin with; those of `default` are the common ones."""
+    return PREFIX if destination == DEFAULT_DESTINATION else f"{PREFIX}DESTINATIONS__{destination.upper()}__"
+
+
 def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - any field of Settings
     """Settings from the environment, `.env` and the arguments, which win.
 

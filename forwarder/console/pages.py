@@ -17,7 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from forwarder.answers import JSON_LINES
 from forwarder.console.access import Person
 from forwarder.console.shown import shown_count
-from forwarder.dead.selection import place, trace_id_of
+from forwarder.dead.selection import trace_id_of
+from forwarder.queue.entry_ids import place
 from forwarder.times import shown_moment
 
 FORM_MAX_BYTES: Final = 1_048_576

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from forwarder.errors import InvalidSettings
-from forwarder.settings import Settings, load_settings
+from forwarder.settings import Settings, load_settings, scope_of
 from forwarder.upstream_settings import Upstream
 
 SECRET = "pk-hunter2"
@@ -310,3 +310,11 @@ def test_every_password_of_a_url_is_known_for_one() -> None:
 
 def test_settings_are_what_they_are_called_in_the_public_names() -> None:
     assert isinstance(load_settings(), Settings)
+
+
+# Where the variables of a destination are
+
+
+@pytest.mark.parametrize(("destination", "scope"), [("default", "FORWARDER_"), ("eu", "FORWARDER_DESTINATIONS__EU__")])
+def test_the_variables_of_a_destination_begin_with_its_name(destination: str, scope: str) -> None:
+    assert scope_of(destination) == scope
