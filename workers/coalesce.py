@@ -59,7 +59,7 @@ class Coalescer:
 
     def due(self, now_ms: float) -> Batch | None:
         """The open batch, closed, when it has lingered long enough."""
-        return self._close() if self._parts and self.wait_ms(now_ms) <= 0 else None
+        return self._close() if self.wait_ms(now_ms) <= 0 else None
 
     @property
     def waits(self) -> bool:

@@ -39,6 +39,8 @@ TRIM_MS: Final = 60_000
 TRIM_S: Final = 60.0
 """After which a trim ends; the next sweep asks for another. Half of what RQ gives the job (`errands.JOB_S`)."""
 
+_inherited: Settings | None = None
+
 
 def drain(destination: str, slot: int, partition: int = 0) -> str:
     """Drain a destination's stream for one session.
@@ -57,11 +59,10 @@ def drain(destination: str, slot: int, partition: int = 0) -> str:
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
     with _logging(settings, destination, partition, drain=token):
-        sweep = _sweep(settings)
 
         async def run() -> str:
             session = Session(destination, slot, token, settings.drain_idle_s, settings.drain_session_s, partition)
-            await story.drain(settings, session, sweep)
+            await story.drain(settings, session, lambda: _sweep(settings))
             return session.reason
 
         return uvloop.run(run())
@@ -116,9 +117,19 @@ def notify(destination: str, partition: int = 0) -> str:
         return f"posted {arrived}"
 
 
+def inherit(settings: Settings) -> None:
+    """What a worker has read at its start is in force in its horses too; they need not read it again."""
+    global _inherited  # noqa: PLW0603 - what a fork inherits
+    _inherited = settings
+
+
 def _begun() -> Settings:
     stop_on_signals()
-    return load_settings()
+    return _settings()
+
+
+def _settings() -> Settings:
+    return _inherited or load_settings()
 
 
 @contextmanager
@@ -136,7 +147,7 @@ def _sweep(settings: Settings) -> Sweep:
 
 
 def _refused(flaw: str) -> str:
-    configure_logging(load_settings())
+    configure_logging(_settings())
     job = get_current_job()
     get_logger().error("job_refused", job=job and job.id, reason=flaw)
     return f"refused: {flaw}"

@@ -23,8 +23,7 @@ def without_quotes(error: str, events: Sequence[bytes]) -> str:
     """
     if len(error) < RUN:
         return error
-    written = "\0".join(text for event in events for text in _written(event))
-    return _apart(error, written) if written else error
+    return _apart(error, "\0".join(text for event in events for text in _written(event)))
 
 
 def _apart(error: str, written: str) -> str:

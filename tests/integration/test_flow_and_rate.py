@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from workers.session import HandBack, Session
 
 Redis = Any
 KEYS = Keys()
+WITHIN_S = 60
 OPEN = Opening("the upstream fails", "upstream", 30_000)
 
 
@@ -166,3 +168,32 @@ def test_nobody_books_a_moment_while_another_waits_for_its_own(client: Redis, se
 
     asyncio.run(scene())
     assert booked == [client.hget(KEYS.rate, "request")]
+
+
+def test_a_request_waits_for_its_moment_unless_the_session_ends(settings: Settings) -> None:
+    async def scene() -> None:
+        async with contextlib.aclosing(connect_async(settings)) as own:
+            session = Session("default", 0, "a", idle_s=60, longest_s=60)
+            rate = RateLimit(own, KEYS, session, Upstream(rate_requests_per_s=0.001))
+            async with rate.turn(1):
+                pass
+            asyncio.get_running_loop().call_soon(session.end, "a test's")
+            with pytest.raises(HandBack):
+                async with rate.turn(1):
+                    pytest.fail("its moment is far off")
+
+    asyncio.run(scene())
+
+
+def test_without_a_limit_nothing_is_asked_of_the_queue(settings: Settings, tmp_path: Path) -> None:
+    nowhere = settings.model_copy(update={"redis_url": f"unix://{tmp_path / 'none.sock'}"})
+    sent: list[int] = []
+
+    async def scene() -> None:
+        async with contextlib.aclosing(connect_async(nowhere)) as own:
+            rate = RateLimit(own, KEYS, Session("default", 0, "a", idle_s=60, longest_s=60), Upstream())
+            async with asyncio.timeout(WITHIN_S), rate.turn(1), rate.turn(1):
+                sent.append(1)
+
+    asyncio.run(scene())
+    assert sent

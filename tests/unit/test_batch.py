@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -77,12 +78,23 @@ def test_a_batch_is_closed_only_when_it_is_full_or_the_next_entry_did_not_fit(
 
 
 def test_a_body_of_exactly_the_byte_limit_is_one_batch_and_a_byte_less_makes_two() -> None:
-    loads = [load(numbered(2), 1), load(numbered(3), 2)]
+    loads = [load(numbered(2), 1), load(numbered(3), 2), load(numbered(1), 3)]
     size = len(Batch(loads).body)
     for max_bytes, batches in ((size, 1), (size - 1, 2)):
         coalescer = Coalescer(Capacity(100, max_bytes), LINGER_MS)
-        closed = [one for each in loads for one in coalescer.add(each, 0.0)]
-        assert len(closed) + (coalescer.due(ENDLESS_MS) is not None) == batches
+        for _ in range(2):
+            closed = [one for each in loads for one in coalescer.add(each, 0.0)]
+            assert len(closed) + len(coalescer.shut()) == batches
+
+
+def test_what_an_open_batch_can_take_yet_is_told_with_its_commas() -> None:
+    coalescer = Coalescer(Capacity(5, 1_000), LINGER_MS)
+    assert (coalescer.waits, coalescer.free) == (False, (5, 1_000 - BRACKETS))
+    first = load(numbered(2))
+    coalescer.add(first, 0.0)
+    assert (coalescer.waits, coalescer.free) == (True, (3, 1_000 - BRACKETS - len(first.members.joined) - 1))
+    assert [batch.loads for batch in coalescer.shut()] == [[first]]
+    assert (coalescer.waits, coalescer.shut()) == (False, [])
 
 
 def test_a_batch_that_has_all_its_events_goes_at_once() -> None:
@@ -158,6 +170,7 @@ def test_a_batch_joins_the_bytes_of_its_entries_untouched() -> None:
 def test_the_id_of_a_batch_is_stable_and_made_of_its_entries_ids_in_order() -> None:
     one, two = load(numbered(1), 1), load(numbered(1), 2)
     assert Batch([one, two]).id == Batch([one, two]).id
+    assert re.fullmatch(r"[0-9a-f]{16}", Batch([one]).id)
     others = [Batch([one]), Batch([two]), Batch([one, two]), Batch([two, one]), Batch([load(numbered(1), 12)])]
     assert len({other.id for other in others}) == len(others)
 
@@ -183,6 +196,65 @@ def pieces_of(piece: Piece) -> list[Piece]:
         return [piece]
     first, second = piece.halves()
     return [piece, *pieces_of(first), *pieces_of(second)]
+
+
+def test_the_events_of_a_piece_are_told_load_by_load_with_their_places() -> None:
+    made = batch(2, 3, 1)
+    assert list(made.by_load(Piece(made, (1, 2, 4, 5)))) == [
+        (0, [1], [made.events[1]]),
+        (1, [0, 2], [made.events[2], made.events[4]]),
+        (2, [0], [made.events[5]]),
+    ]
+
+
+def test_a_batch_is_as_old_as_its_first_entry_and_has_waited_as_long_as_any() -> None:
+    events = numbered(1)
+    times = [(b"50", b"900"), (b"70", b"800"), (b"60", b"1000")]
+    loads = [
+        Load(entry(array(*events), number, at=at, queued=queued), join(events))
+        for number, (at, queued) in enumerate(times, 1)
+    ]
+    made = Batch(loads)
+    assert (made.at_ms, made.queued_ms) == (50, 800)
+    assert [made.loads[0].at_ms, made.loads[1].queued_ms] == [50, 800]
+
+
+@given(BATCH_SIZES, st.integers(1, 8), st.integers(20, 200))
+def test_pieces_are_as_few_as_the_capacity_allows(sizes: list[int], max_events: int, max_bytes: int) -> None:
+    made, capacity = batch(*sizes), Capacity(max_events, max_bytes)
+    pieces = made.pieces(capacity)
+    assert [index for piece in pieces for index in piece.indices] == list(range(made.count))
+    for piece, after in zip(pieces, [*pieces[1:], None], strict=True):
+        assert piece.count == 1 or capacity.holds(piece.count, len(piece.body) - BRACKETS)
+        if after:
+            grown = Piece(made, [*piece.indices, after.indices[0]])
+            assert not capacity.holds(grown.count, len(grown.body) - BRACKETS)
+
+
+@pytest.mark.parametrize(("less", "counts"), [(0, [2, 2]), (1, [1, 1, 1, 1])])
+def test_a_piece_is_filled_to_the_last_byte(less: int, counts: list[int]) -> None:
+    made = batch(1, 3)
+    two = len(Piece(made, range(2)).body)
+    assert [piece.count for piece in made.pieces(Capacity(10, two - less))] == counts
+    assert [piece.count for piece in made.pieces(Capacity(10, len(made.body)))] == [4]
+    assert len(made.pieces(Capacity(10, len(made.body) - 1))) == 2
+
+
+def test_one_event_apart_and_all_others_have_keys_of_their_own() -> None:
+    run = Piece(batch(2, 4), range(1, 5))
+    pieces = [run, *pieces_of(run)]
+    for place, index in enumerate(run.indices):
+        one, others = run.apart(place)
+        assert list(one.indices) == [index]
+        assert list(others.indices) == [other for other in run.indices if other != index]
+        assert json.loads(others.body) == [json.loads(run.batch.events[other]) for other in others.indices]
+        pieces += [one, others]
+    keys = {tuple(piece.indices): piece.key for piece in pieces}
+    assert len(set(keys.values())) == len(keys)
+    assert {len(key) for key in keys.values()} <= {
+        len("0123456789abcdef-1-2"),
+        len("0123456789abcdef-0123456789abcdef"),
+    }
 
 
 @given(BATCH_SIZES)
@@ -244,6 +316,15 @@ def test_pack_opens_a_new_piece_only_for_an_event_that_does_not_fit(
         at += piece.count
         grown = len(piece.joined) + 1 + len(events[at]) + BRACKETS
         assert piece.count == max_events or grown > max_bytes
+
+
+@pytest.mark.parametrize(
+    ("max_bytes", "counts"),
+    [(len(b"[1,22]"), [2, 2]), (len(b"[1,22]") - 1, [1, 1, 1, 1]), (len(b"[22]"), [1, 1, 1, 1])],
+)
+def test_pack_fills_a_piece_to_the_last_byte(max_bytes: int, counts: list[int]) -> None:
+    pieces = pack([b"1", b"22"] * 2, Capacity(10, max_bytes))
+    assert [piece.count for piece in pieces] == counts
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ def test_a_value_is_counted_in_the_first_bucket_that_holds_it() -> None:
 
 
 def test_a_weight_counts_as_so_many_values() -> None:
-    assert SMALL.counts(observed(15, weight=500)) == [0, 500, 0, 0]
+    tally = observed(15, weight=500)
+    assert (SMALL.counts(tally), tally["small_ms:sum"]) == ([0, 500, 0, 0], 7_500)
 
 
 def test_without_values_there_is_no_quantile() -> None:
@@ -34,6 +35,10 @@ def test_without_values_there_is_no_quantile() -> None:
 @pytest.mark.parametrize(("share", "value"), [(0.5, 20.0), (0.25, 15.0), (0.75, 35.0), (1, 50.0), (0, 10.0)])
 def test_a_quantile_is_interpolated_inside_its_bucket(share: float, value: float) -> None:
     assert SMALL.quantile({"small_ms:le:20": 2, "small_ms:le:50": 2}, share) == value
+
+
+def test_the_first_bucket_begins_at_nought() -> None:
+    assert SMALL.quantile(observed(1, 9), 0.5) == 5.0
 
 
 def test_beyond_all_bounds_a_quantile_is_the_last_bound() -> None:
@@ -65,6 +70,18 @@ def test_the_parts_of_a_histogram_are_told_from_other_counters() -> None:
     assert all(is_bucket(name) for name in tally)
     assert not is_bucket("requests:200")
     assert not is_bucket("dead_lettered:rejected")
+
+
+def test_the_names_of_the_counters_are_those_of_ledgers_that_are_kept() -> None:
+    """Another bound, or another name, would lose what has been counted."""
+    minute = "5 10 25 50 100 250 500 1000 2500 5000 10000 30000 60000"
+    bounds = {
+        "request_ms": minute,
+        "deliver_ms": f"{minute} 300000 1800000 7200000 86400000",
+        "batch_events": "1 2 5 10 25 50 100 250 500 1000 2500 5000 10000",
+        "batch_bytes": "256 1024 4096 16384 65536 262144 1048576 4194304 16777216",
+    }
+    assert {histogram.name: " ".join(map(str, histogram.bounds)) for histogram in ALL} == bounds
 
 
 def test_a_batch_of_the_default_size_is_a_bound_of_its_own() -> None:

@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from forwarder.queue.keys import GROUP, Keys
+from forwarder.queue import keys as module
+from forwarder.queue.keys import GROUP, Keys, OperatorKeys
 
 NAMED = Keys("eu-west", 3, "app:")
 
@@ -29,9 +30,42 @@ def test_there_is_a_lease_for_each_drain_slot_from_nought() -> None:
     assert Keys().leases == [Keys().lease(slot) for slot in range(64)]
 
 
-def test_all_keys_of_a_partition_share_one_hash_tag() -> None:
-    keys = [NAMED.events, NAMED.dead, NAMED.ledger, NAMED.lease(1), NAMED.chunk("x")]
-    assert {re.findall(r"\{(.*?)\}", key)[0] for key in keys} == {"eu-west.3"}
+def of_partition(keys: Keys) -> set[str]:
+    """All keys of a partition, with the names that the contract uses for what varies."""
+    plain = {
+        keys.events,
+        keys.dead,
+        keys.ledger,
+        keys.batches,
+        keys.memory,
+        keys.replays,
+        keys.replaying,
+        keys.imported,
+    }
+    plain |= {keys.trimming, keys.notices, keys.outbox, keys.posting, keys.history}
+    lease = keys.lease(0).removesuffix("0") + "N"
+    return {*plain, lease, keys.chunk("ID"), keys.replay("ID"), keys.trace_ids("ID")}
+
+
+def of_destination(keys: Keys) -> set[str]:
+    return {keys.pause, keys.flow, keys.rate}
+
+
+def test_the_contract_lists_every_key() -> None:
+    listed = re.findall(r"^\| `(.+?)` \|", module.__doc__ or "", re.MULTILINE)
+    operators = {OperatorKeys().trail, OperatorKeys().session("ID"), OperatorKeys().logins("ID")}
+    assert len(set(listed)) == len(listed)
+    assert set(listed) == of_partition(Keys()) | of_destination(Keys()) | operators
+
+
+def test_all_keys_of_a_partition_share_one_hash_tag_and_those_of_a_destination_another() -> None:
+    assert {key.rpartition("}")[0] for key in of_partition(NAMED)} == {"app:{eu-west.3"}
+    assert {key.rpartition("}")[0] for key in of_destination(NAMED)} == {"app:{eu-west"}
+    assert OperatorKeys("app:").trail == "app:{console}:trail"
+
+
+def test_a_partition_is_named_for_people_when_it_is_not_the_first() -> None:
+    assert (str(Keys("eu")), str(NAMED)) == ("eu", "eu-west, partition 3")
 
 
 def test_partitions_and_destinations_share_no_key() -> None:

@@ -29,10 +29,15 @@ def test_a_text_is_taken_out_whole_in_part_and_as_json_has_it() -> None:
 
 def test_metadata_are_taken_out_however_deep() -> None:
     assert cleaned("no metaphysical one") == f"no {MARK} one"
+    assert cleaned("nothing metaphysical") == f"nothing {MARK}"
 
 
 def test_an_error_about_several_events_quotes_none_of_them() -> None:
     assert cleaned(f"first: {TEXT}", '{"text":"another one of them"}', EVENT) == f"first: {MARK}"
+
+
+def test_what_only_two_texts_together_would_hold_is_no_quote() -> None:
+    assert cleaned("they are red and green", '{"text":"they are red "}', '{"text":"and green"}') == f"{MARK}and green"
 
 
 def test_what_is_no_event_has_nothing_that_could_be_quoted() -> None:

@@ -74,6 +74,9 @@ def test_an_edit_that_cannot_be_made_is_refused(assignment: str) -> None:
         ("value: must be ≤ 10, got 11", "value: must be ≤ N, got N"),
         ('trace "t-17" is unknown', "trace … is unknown"),
         ("request 6f9619ff-8b86-d011-b42d-00cf4fc964ff failed", "request ID failed"),
+        ("object 5F3c9d2e is gone, 12345678 is not", "object ID is gone, N is not"),
+        ("deadbeef is a word, 5f3c9d2 is short", "deadbeef is a word, NfNcNdN is short"),
+        ("`a` and 'b'", "… and …"),
         ("at 1.5 s\n  after 20,000", "at N s after N"),
     ],
 )

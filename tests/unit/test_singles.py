@@ -9,7 +9,7 @@ from forwarder.queue.keys import Keys
 from forwarder.queue.stream import Entry, Raw, entry_of
 from tests.unit.samples import array, event
 from workers.admit import admit
-from workers.batch import Batch, Capacity, Load
+from workers.batch import BRACKETS, Batch, Capacity, Load
 from workers.coalesce import Coalescer
 from workers.outcome import Outcome
 from workers.settle import settlement
@@ -67,18 +67,30 @@ def test_plain_valid_entries_go_as_singles_and_flawed_or_tried_ones_do_not() -> 
     good = [raw(number, event(f"t{number}"), *counted()) for number in range(3)]
     assert _goes(good)
     assert _goes([raw(1, event("a"))])
+    assert _goes([raw(1, event("a"), *counted(b"source", b"shop"))])
     assert not _goes([*good, raw(99, event("x", 11), *counted())])
     assert not _goes([*good, raw(99, array(event("x"), event("y")), *counted())])
     assert not _goes([*good, raw(99, event("x"), b"events", b"2", b"at", b"123")])
     assert not _goes([raw(1, event("a"), *counted(b"replays", b"1"))])
     assert not _goes([raw(1, event("a"), b"at", b"123", b"events", b"1")])
-    assert not _goes(good, Capacity(500, len(event("t0"))))
+    assert _goes(good, Capacity(1, len(event("t0")) + BRACKETS))
+    assert not _goes(good, Capacity(500, len(event("t0")) + BRACKETS - 1))
+    assert not _goes([raw(0, event("a", text="long")), raw(1, event("b"))], Capacity(500, len(event("b")) + BRACKETS))
 
 
 def test_columns_are_asked_for_when_single_entries_come_by_the_hundred() -> None:
     assert may_follow([raw(number, event("a")) for number in range(FEWEST)])
     assert not may_follow([raw(number, event("a")) for number in range(FEWEST - 1)])
     assert not may_follow([raw(number, array(event("a"))) for number in range(FEWEST)])
+    mixed = [raw(number, event("a")) for number in range(FEWEST)]
+    assert not may_follow([*mixed, raw(FEWEST, array(event("a")))]), "the last says how they come now"
+
+
+def test_columns_are_cut_in_two_and_lose_nothing() -> None:
+    whole = columns([raw(number, event(f"t{number}"), *counted()) for number in range(5)])
+    first, others = whole.cut(2)
+    assert [*first.entries(), *others.entries()] == whole.entries()
+    assert (len(first.ids), first.names, others.names) == (2, whole.names, whole.names)
 
 
 def _ones(raws: list[Raw]) -> list[Any]:
@@ -101,6 +113,8 @@ def test_a_batch_of_singles_is_the_batch_of_its_entries(count: int, fields: tupl
 
 
 @given(st.lists(st.integers(2, 40), min_size=1, max_size=20), st.integers(-1, 25), st.integers(-5, 400))
+@example([2, 2, 2], -1, 400)
+@example([2, 3], 5, 5)
 def test_as_many_fit_as_the_batch_has_room_for(sizes: list[int], events: int, size: int) -> None:
     bodies = [b"x" * length for length in sizes]
     fit = fitting(bodies, events, size)

@@ -13,8 +13,8 @@ from workers.stop_signals import StopSignals
 
 @pytest.fixture
 def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[StopSignals]:
-    """Real signals to this process; what hangs is broken off soon."""
-    monkeypatch.setattr(module, "BREAK_OFF_S", 0.1)
+    """Real signals to this process; nothing is broken off before the test says so."""
+    monkeypatch.setattr(module, "BREAK_OFF_S", 3_600)
     before = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
     signals = StopSignals()
 
@@ -51,11 +51,14 @@ def test_what_is_not_breakable_may_end_by_itself(signals: StopSignals) -> None:
     told()
     assert signals.asked == 1
     signals.end()
-    time.sleep(module.BREAK_OFF_S * 2)
+    told()  # nothing is left to break off
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    told(signal.SIGALRM)  # one that was on its way
     assert signals.broken_off is False
 
 
-def test_what_hangs_is_broken_off(signals: StopSignals) -> None:
+def test_what_hangs_is_broken_off(signals: StopSignals, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BREAK_OFF_S", 0.1)
     told()
     with pytest.raises(StopRequested):
         time.sleep(30)
@@ -64,9 +67,11 @@ def test_what_hangs_is_broken_off(signals: StopSignals) -> None:
 
 def test_watching_a_horse_is_not_broken_off(signals: StopSignals) -> None:
     signals.watching = True
+    before = signal.getsignal(signal.SIGALRM)
     told()
+    assert signal.getsignal(signal.SIGALRM) == before
     signals.break_off_soon()
-    time.sleep(module.BREAK_OFF_S * 2)
+    told(signal.SIGALRM)
     assert signals.broken_off is False
 
 
