@@ -4,7 +4,8 @@
 - `os._exit`, with which RQ's work horses, multiprocessing's children and Celery's end: no atexit function runs, so it
   is wrapped. Where nothing is held, as in a child that was forked a moment ago, the wrapped one is the bare one.
 - SIGTERM, where nobody handles it: its default would end the process on the spot. A handler that the program sets,
-  before or after, takes precedence.
+  before or after, takes precedence. One that comes while events are written to the disk, as a second one may, waits for
+  that: it would interrupt a transaction, and then want the same file.
 
 Nothing helps against kill -9: then at most what was sent in the last 100 ms is missing.
 """
@@ -14,6 +15,8 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn, Protocol
 
@@ -36,6 +39,18 @@ _holders: dict[int, tuple[Holder, float]] = {}
 _exit_at_once = os._exit
 
 
+class _Stretch:
+    """What the main thread, in which signals are handled, is at.
+
+    Attributes:
+        unbroken: it must not be interrupted.
+        signal: that came meanwhile; 0 for none.
+    """
+
+    unbroken = False
+    signal = 0
+
+
 def watch(holder: Holder, bound_s: float) -> None:
     """See to it when the process ends, until `forget`."""
     _holders[id(holder)] = holder, bound_s
@@ -53,6 +68,21 @@ def finish_all() -> None:
     for holder, bound_s in list(_holders.values()):
         if holder.has_pending:
             holder.finish(max(0.0, began + bound_s - time.monotonic()))
+
+
+@contextmanager
+def unbroken() -> Iterator[None]:
+    """A stretch, and a short one: a SIGTERM that comes meanwhile ends the process behind it."""
+    if _Stretch.unbroken or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _Stretch.unbroken = True
+    try:
+        yield
+    finally:
+        _Stretch.unbroken = False
+        if _Stretch.signal:
+            _terminated(_Stretch.signal, None)
 
 
 def _arm() -> None:
@@ -80,6 +110,9 @@ def _exit(status: int) -> NoReturn:
 
 def _terminated(number: int, _: FrameType | None) -> None:
     """SIGTERM, handled by nobody else: its default follows."""
+    if _Stretch.unbroken:
+        _Stretch.signal = number
+        return
     try:
         finish_all()
     finally:
