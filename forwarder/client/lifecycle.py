@@ -11,6 +11,7 @@ Nothing helps against kill -9: then at most what was sent in the last 100 ms is 
 """
 
 import atexit
+import logging
 import os
 import signal
 import threading
@@ -35,6 +36,7 @@ class Holder(Protocol):
         """Let its threads end: they must not be in the middle of something when the interpreter is taken down."""
 
 
+_log = logging.getLogger("forwarder.client")
 _holders: dict[int, tuple[Holder, float]] = {}
 _exit_at_once = os._exit
 
@@ -63,11 +65,14 @@ def forget(holder: Holder) -> None:
 
 
 def finish_all() -> None:
-    """All of them, within the longest of their bounds."""
+    """All of them, within the longest of their bounds; one that fails keeps no other from its end."""
     began = time.monotonic()
     for holder, bound_s in list(_holders.values()):
-        if holder.has_pending:
-            holder.finish(max(0.0, began + bound_s - time.monotonic()))
+        try:
+            if holder.has_pending:
+                holder.finish(max(0.0, began + bound_s - time.monotonic()))
+        except Exception:
+            _log.exception("a client failed at the end of its process; events of it may be missing")
 
 
 @contextmanager
