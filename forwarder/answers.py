@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 JSON: Final = "application/json"
+JSON_LINES: Final = "application/x-ndjson"
 
 _KINDS: Final = {
     400: ("invalid_request_error", "invalid_request"),

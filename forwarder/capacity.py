@@ -4,15 +4,17 @@ The costs are those of `python -m tests.benchmarks.capacity` on two cores of an 
 with an append-only file. The machine was busy with other work, so that the CPU is on the safe side (`make bench` has
 1.9 µs for a worker's event of 122 bytes). Elsewhere run it and scale by what it prints.
 
-An event costs a part for itself and a part per
-byte; those that come alone, by plain XADD, cost more than those that come as arrays, as our clients send them.
+An event costs a part for itself and a part per byte; those that come alone, by plain XADD, cost more than those that
+come as arrays, as our clients send them.
 """
 
 import math
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from forwarder.queue.caps import Caps
 from forwarder.queue.keys import PARTITIONS, SLOTS
+from forwarder.settings import Settings
 
 BUSY: Final = 0.7
 """Of a core, the part that is planned with: what is fuller waits too long when there is a burst."""
@@ -22,8 +24,7 @@ CLUSTER_LEAST: Final = 3
 """Primaries, of which two can agree that the third is away."""
 BASE_BYTES: Final = 32 * 2**20
 """Redis without events: itself, buffers of connections, what RQ keeps, traces of appends of the last hour."""
-DEFAULT_BACKLOG: Final = 10_000_000
-DEFAULT_DRAINS: Final = 4
+DEFAULT_DRAINS: Final[int] = Settings.model_fields["max_drains"].default
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,5 +138,5 @@ def plan(demand: Demand, *, memory_max_percent: int = 90) -> Capacity:
         backlog_events=backlog,
         redis_bytes=math.ceil((BASE_BYTES + backlog * stored) * 100 / memory_max_percent),
         max_drains=min(SLOTS, max(DEFAULT_DRAINS, workers)),
-        backlog_max_events=max(DEFAULT_BACKLOG, math.ceil(backlog * 1.2)),
+        backlog_max_events=max(Caps().backlog_max_events, math.ceil(backlog * 1.2)),
     )

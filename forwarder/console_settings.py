@@ -5,15 +5,15 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
-from forwarder.named_settings import Named
+from forwarder.named_settings import Named, is_digest
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
+NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Role = Literal["viewer", "operator"]
 
 SCRYPT_PREFIX: Final = "scrypt:"
-TOKEN_PREFIX: Final = "sha256:"  # noqa: S105 - of a hash
 _SCRYPT: Final = re.compile(
-    r"scrypt:(1[4-9]|2[01]):([1-9]|1\d|2\d|3[0-2]):([1-4]):[A-Za-z0-9_-]{16,88}:[A-Za-z0-9_-]{43}"
+    SCRYPT_PREFIX + r"(1[4-9]|2[01]):([1-9]|1\d|2\d|3[0-2]):([1-4]):[A-Za-z0-9_-]{16,88}:[A-Za-z0-9_-]{43}"
 )
 _ROLE_ABOUT: Final = "viewer: looks; operator: also changes"
 
@@ -41,7 +41,7 @@ class ConsoleToken(Named):
     @field_validator("token")
     @classmethod
     def _hashed(cls, token: SecretStr) -> SecretStr:
-        if not re.fullmatch(r"sha256:[0-9a-f]{64}", token.get_secret_value()):
+        if not is_digest(token.get_secret_value()):
             raise ValueError("must be a hash, never the token itself: `forwarder console-token` makes both")
         return token
 

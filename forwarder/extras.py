@@ -33,6 +33,11 @@ def require(extra: str) -> None:
             )
 
 
+def is_installed(extra: str) -> bool:
+    """Whether an extra is."""
+    return all(_is_there(module) for module in EXTRAS[extra])
+
+
 def zstd_is_there(choice: str) -> str:
     """A choice of a compression that this installation can make.
 

@@ -6,10 +6,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
-from forwarder.named_settings import Named
+from forwarder.named_settings import HASH_PREFIX, Named, is_digest
 
 KeyName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-HASH_PREFIX = "sha256:"
 SOURCE_PATTERN = r"^[\x20-\x7e]{0,200}$"
 
 
@@ -24,7 +23,7 @@ class IngestKey(Named):
     @classmethod
     def _usable(cls, key: SecretStr) -> SecretStr:
         text = key.get_secret_value()
-        if text.startswith(HASH_PREFIX) and not re.fullmatch(r"[0-9a-f]{64}", text.removeprefix(HASH_PREFIX)):
+        if text.startswith(HASH_PREFIX) and not is_digest(text):
             raise ValueError("after sha256: 64 hexadecimal digits are wanted, as `printf %s KEY | sha256sum` prints")
         if not re.fullmatch(r"[\x21-\x7e]{8,256}", text):
             raise ValueError("must be one word of 8 to 256 printable ASCII characters")

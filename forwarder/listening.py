@@ -7,7 +7,8 @@ from typing import Final
 
 from forwarder.errors import ForwarderError
 
-WILDCARDS: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what a client has to call
+ANYWHERE_6: Final = "::"
+WILDCARDS: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", ANYWHERE_6: "::1"}  # noqa: S104 - what a client calls
 BACKLOG: Final = 4_096
 """Connections that may wait to be accepted; the kernel bounds it further (net.core.somaxconn)."""
 
@@ -16,7 +17,7 @@ def listen(host: str, port: int, *, who: str, variables: str) -> socket.socket:
     """A listening socket.
 
     Args:
-        host: a name or an address of this machine.
+        host: a name or an address of this machine; `::` also takes who comes by IPv4.
         port: 0 takes a free one.
         who: wants to listen, as `the sandbox`.
         variables: what the settings of host and port begin with, as `FORWARDER_SANDBOX`.
@@ -26,7 +27,8 @@ def listen(host: str, port: int, *, who: str, variables: str) -> socket.socket:
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        both = host == ANYWHERE_6 and socket.has_dualstack_ipv6()
+        return socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
     except (OSError, UnicodeError) as error:
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             hint = f"another program listens there; set {variables}_PORT to a free port, or to 0 for any"

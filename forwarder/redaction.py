@@ -3,15 +3,17 @@
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, unquote, urlsplit
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 from forwarder.errors import InvalidSettings
-from forwarder.ingest_settings import HASH_PREFIX
 from forwarder.key_settings import MASKED_FROM
+from forwarder.named_settings import HASH_PREFIX
 
 if TYPE_CHECKING:
     from forwarder.settings import Settings
+
+_IN_QUERY: Final = re.compile(r"(?:^|&)(?:sentinel_)?password=([^&]*)")
 
 
 def known_secrets(settings: "Settings") -> list[str]:
@@ -31,13 +33,12 @@ def _all(settings: "Settings") -> Iterator[str]:
             yield key.key.get_secret_value()
     with suppress(InvalidSettings):
         yield from (key.strip() for key in settings.queue_keys.replace("\n", ",").split(","))
-    yield from _passwords([settings.redis_url, settings.control_url or ""])
+    yield from _passwords([settings.redis_url, settings.control_url or "", settings.webhook_url or ""])
 
 
 def _passwords(urls: Iterable[str]) -> Iterator[str]:
-    """Of URLs, wherever redis-py would read them from: as they are written, and as they are meant."""
+    """Of URLs, wherever redis-py or we would read them from: as they are written, and as they are meant."""
     for url in urls:
         parts = urlsplit(url)
-        for password in (parts.password or "", *parse_qs(parts.query).get("password", ())):
-            yield from (password, unquote(password))
-        yield from re.findall(r"(?:^|&)password=([^&]*)", parts.query)
+        for password in (parts.password or "", *_IN_QUERY.findall(parts.query)):
+            yield from (password, unquote(password), unquote_plus(password))

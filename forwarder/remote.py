@@ -1,5 +1,6 @@
 """The operations over HTTP: what `forwarder --url` does in place of speaking to Redis, with the same answers."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
@@ -11,10 +12,12 @@ import msgspec
 from forwarder.errors import ForwarderError, NotThere, UsageError
 from forwarder.operations.letter_forms import Chosen
 from forwarder.operations.table import EXPORT, Operation
+from forwarder.settings import DEFAULT_DESTINATION
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 
+_TOKEN: Final = re.compile(r"[\x21-\x7e]*")
 TIMEOUT_S: Final = 600.0
 """For an answer: the groups of millions of dead letters take a while."""
 CONNECT_S: Final = 10.0
@@ -28,10 +31,15 @@ class Remote:
     Args:
         url: where; the paths of its ingest or console may be behind it.
         token: shown to it; empty for none.
+
+    Raises:
+        UsageError: the URL leads nowhere, or the token is none.
     """
 
     def __init__(self, url: str, token: str) -> None:
         self.url = _base(url)
+        if not _TOKEN.fullmatch(token):
+            raise UsageError("FORWARDER_TOKEN must be one word, as `forwarder console-token` has shown it")
         headers = {"authorization": f"Bearer {token}"} if token else {}
         timeout = httpx.Timeout(TIMEOUT_S, connect=CONNECT_S)
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout)
@@ -63,7 +71,7 @@ class Remote:
         with self._reaching():
             answer = self._http.send(self._request(EXPORT, asked), stream=True)
             try:
-                if answer.is_error:
+                if not answer.is_success:
                     answer.read()
                 self._check(answer)
                 yield from answer.iter_bytes()
@@ -75,7 +83,7 @@ class Remote:
         path = operation.path
         for name in [name for name in given if f"{{{name}}}" in path]:
             path = path.replace(f"{{{name}}}", quote(str(given.pop(name)), safe=""))
-        path = path.replace("{destination}", "default")
+        path = path.replace("{destination}", DEFAULT_DESTINATION)  # what is left out is the default
         if operation.method == "GET":
             return self._http.build_request("GET", path, params=_query(given))
         return self._http.build_request(operation.method, path, json=given)
@@ -118,10 +126,19 @@ def _message(answer: httpx.Response) -> str:
 
 
 def _base(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
+    if not _can_be_called(url):
         raise UsageError(f"{url!r} is not the URL of a forwarder: it looks like https://forwarder.example.com")
     base = url.rstrip("/")
     for suffix in _SUFFIXES:
         base = base.removesuffix(suffix)
     return base
+
+
+def _can_be_called(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port, httpx.URL(url)  # both raise for what they cannot take
+    except (ValueError, httpx.InvalidURL):
+        return False
+    besides = parts.username or parts.query or parts.fragment
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not besides

@@ -5,9 +5,10 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, Final
 
-from dotenv import dotenv_values
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+from forwarder.dotenv_file import dotenv_variables
 
 RENAMED: Final[dict[str, str]] = {"pause_s": "pause_min_s"}
 """Former field to present one; kept for at least two releases after the change, which CHANGELOG.md names."""
@@ -26,7 +27,7 @@ class RenamedVariables(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         """By field, what was set under a former name."""
-        return former_values({**dotenv_values(".env"), **os.environ}, self._prefix)
+        return former_values({**dotenv_variables(), **os.environ}, self._prefix)
 
 
 def former_values(variables: Mapping[str, str | None], prefix: str) -> dict[str, str]:

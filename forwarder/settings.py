@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from forwarder.console_settings import ConsoleSettings
+from forwarder.dotenv_file import DOTENV, unreadable_dotenv
 from forwarder.errors import InvalidSettings
 from forwarder.extras import zstd_is_there
 from forwarder.feedback import Limits
@@ -28,10 +29,12 @@ from forwarder.redis_settings import RedisSettings
 from forwarder.renamed import RenamedVariables
 from forwarder.sealing_settings import SealingSettings
 from forwarder.upstream_settings import Upstream
-from forwarder.wrong_settings import in_words, unreadable
+from forwarder.wrong_settings import NAMED_MODELS, in_words, unreadable
 
 PREFIX = "FORWARDER_"
 DEFAULT_DESTINATION = "default"
+NAMED = ("destinations", *NAMED_MODELS)
+"""Settings of parts that have names of the user's own, as FORWARDER_DESTINATIONS__NAME__BASE_URL."""
 
 DestinationName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
@@ -42,7 +45,7 @@ class Settings(
     """All settings; the upstream's own are those of the destination `default` and what others inherit."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", env_nested_delimiter="__", extra="ignore", frozen=True
+        env_prefix=PREFIX, env_file=DOTENV, env_nested_delimiter="__", extra="ignore", frozen=True
     )
 
     destinations: dict[DestinationName, dict[str, Any]] = Field(
@@ -103,7 +106,7 @@ class Settings(
         return url
 
     @model_validator(mode="after")
-    def _destinations_are_right(self) -> Self:
+    def _fits_together(self) -> Self:
         if self.webhook_url and not self.webhook_secret:
             raise ValueError("FORWARDER_WEBHOOK_URL needs FORWARDER_WEBHOOK_SECRET, by which it knows that it is us")
         for name in self.destinations:
@@ -172,14 +175,21 @@ class Settings(
             raise InvalidSettings(in_words(error, scope, Settings.model_fields)) from None
 
 
+def scope_of(destination: str) -> str:
+    """What the variables of a destination begin with; those of `default` are the common ones."""
+    return PREFIX if destination == DEFAULT_DESTINATION else f"{PREFIX}DESTINATIONS__{destination.upper()}__"
+
+
 def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - any field of Settings
     """Settings from the environment, `.env` and the arguments, which win.
 
     Raises:
-        InvalidSettings: one line per wrong variable, with what is allowed.
+        InvalidSettings: one line per wrong variable, with what is allowed; or `.env` cannot be read.
     """
     try:
         return Settings(**overrides)
+    except (OSError, UnicodeDecodeError) as error:
+        raise unreadable_dotenv(error) from None
     except ValidationError as error:
         raise InvalidSettings(in_words(error, PREFIX, Settings.model_fields)) from None
     except SettingsError as error:

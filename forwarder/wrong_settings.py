@@ -18,12 +18,12 @@ from forwarder.upstream_settings import Upstream
 Fields = Mapping[str, FieldInfo]
 """Settings by their names."""
 
-_NAMED: Final[dict[str, tuple[str, type[BaseModel]]]] = {
+NAMED_MODELS: Final[dict[str, tuple[str, type[BaseModel]]]] = {
     "ingest_keys": ("an ingest key", IngestKey),
     "console_users": ("a user of the console", ConsoleUser),
     "console_tokens": ("a token of the console", ConsoleToken),
 }
-"""What has names of the user's own; all of it may be secret."""
+"""Settings of parts that have names of the user's own: what one is, and its fields. All of it may be secret."""
 _NAME_AND_PART: Final = 3
 """Steps to a part of a named one: which kind, the name, the part."""
 _WORDS: Final = {
@@ -63,14 +63,14 @@ def _line(flaw: ErrorDetails, scope: str, fields: Fields) -> str:
 
 
 def _info(path: list[str], fields: Fields) -> FieldInfo | None:
-    if path[0] in _NAMED and len(path) == _NAME_AND_PART:
-        return _NAMED[path[0]][1].model_fields.get(path[2])
+    if path[0] in NAMED_MODELS and len(path) == _NAME_AND_PART:
+        return NAMED_MODELS[path[0]][1].model_fields.get(path[2])
     return fields.get(path[0])
 
 
 def _problem(flaw: ErrorDetails, scope: str, info: FieldInfo | None) -> str:
     if flaw["type"] == "extra_forbidden":
-        of, model = _NAMED.get(str(flaw["loc"][0]), ("a destination", Upstream))
+        of, model = NAMED_MODELS.get(str(flaw["loc"][0]), ("a destination", Upstream))
         return f"is not a setting of {of}; known are {', '.join(sorted(model.model_fields))}"
     if flaw["type"] in _WORDS:
         about = f": {info.description}" if info and flaw["type"] != "path_not_file" else ""
@@ -83,6 +83,6 @@ def _problem(flaw: ErrorDetails, scope: str, info: FieldInfo | None) -> str:
 def _given(flaw: ErrorDetails) -> str:
     """What it is, unless that may be a secret."""
     given = flaw["input"] if isinstance(flaw["input"], str | int | float) else ""
-    secret = flaw["loc"][0] in _NAMED or "api_key" in flaw["loc"]
+    secret = bool({*NAMED_MODELS, "api_key", "webhook_url"} & set(flaw["loc"]))
     secret = secret or "@" in str(given) or "password" in str(given)  # a URL may hold a password
     return "" if given == "" or secret else f" (it is {str(given)[:60]!r})"

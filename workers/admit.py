@@ -44,6 +44,11 @@ def admit(entry: Entry, codec: Codec, capacity: Capacity) -> Load | Recut:
     return Recut(entry, _packed(fitting + put_back, chunk), letters[:LETTERS_PER_RECUT])
 
 
+def damaged(entry: Entry, problem: str) -> Recut:
+    """An entry whose body nobody can read becomes one dead letter, as it is."""
+    return Recut(entry, [], [_letter(entry, entry.at_ms, entry.body, "invalid", problem)])
+
+
 def quarantine(entry: Entry, codec: Codec, *, whole: bool) -> Recut:
     """Every event of an entry that was handed out too often becomes a dead letter.
 

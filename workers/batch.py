@@ -12,6 +12,7 @@ from itertools import accumulate, groupby, pairwise
 from typing import Protocol
 
 from forwarder.feedback import Members, split
+from forwarder.queue.entry_ids import place
 from forwarder.queue.stream import Entry
 
 BRACKETS = 2
@@ -108,6 +109,12 @@ class Batch:
         self.entry_ids = [entry_id for part in parts for entry_id in part.ids]
         digest = hashlib.sha256(b",".join(self.entry_ids))
         self.id = digest.hexdigest()[:16]
+
+    @cached_property
+    def oldest(self) -> bytes:
+        """The id of its oldest entry, which a claim takes first; it may stand behind others that were read before."""
+        firsts = [part.ids[0] for part in self.parts]  # within a part they ascend
+        return min(firsts, key=lambda entry_id: place(entry_id.decode())) if len(firsts) > 1 else firsts[0]
 
     @cached_property
     def loads(self) -> list[Load]:

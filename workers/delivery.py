@@ -10,6 +10,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from forwarder.key_settings import MASK, masked
 from forwarder.upstream_settings import Upstream
+from forwarder.version import own_version
 from workers.coding import coder, coding_headers
 from workers.key import Key
 from workers.request import Posts
@@ -21,7 +22,7 @@ HEADERS: Final = {
     "accept": "*/*",
     "accept-encoding": "gzip, deflate",
     "content-type": "application/json",
-    "user-agent": "feedback-forwarder/0.1",
+    "user-agent": f"feedback-forwarder/{own_version()}",
 }
 
 _NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
@@ -64,7 +65,7 @@ class Sender:
             body: a JSON array of events.
             key: the Idempotency-Key.
         """
-        self._key.renewed()
+        self._key.renew()
         try:
             async with asyncio.timeout(self._timeout_s):  # of the whole answer, which a slow drip would never reach
                 return await self._exchange(body, key)

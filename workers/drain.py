@@ -8,6 +8,7 @@ worker stops or died; what has no outcome by then stays pending, and the next dr
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from typing import Final
 
 from forwarder.log import get_logger
@@ -117,7 +118,7 @@ class Drain:
                 await asyncio.wait(self._in_flight, timeout=CANCELLED_WITHIN_S)
 
 
-async def drain(settings: Settings, session: Session, sweep: Sweep) -> None:
+async def drain(settings: Settings, session: Session, make_sweep: Callable[[], Sweep]) -> None:
     """Run one session, when its lease can still be had."""
     keys = Keys(session.destination, session.partition, settings.key_prefix)
     log = get_logger()
@@ -127,7 +128,7 @@ async def drain(settings: Settings, session: Session, sweep: Sweep) -> None:
         async with (
             Sender(settings.upstream(session.destination)) as sender,
             contextlib.aclosing(spans(settings, session.destination)) as traced,
-            others_woken(session, sweep),
+            others_woken(session, make_sweep),
             lease_kept(client, keys, session, settings.lease_ttl_s),
         ):
             log.info("drain_began")

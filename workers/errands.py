@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from forwarder import clock
 from forwarder.dead.retention import is_due, retention
 from forwarder.log import get_logger
-from forwarder.queue import notices, replays
+from forwarder.queue import lock, notices, replays
 from forwarder.queue.connection import Client
 from forwarder.queue.flow import read_flow
 from forwarder.queue.history import sample
@@ -84,12 +85,12 @@ class Errands:
             self._promise(keys, "notify", keys.posting, lambda: self._has_post(keys))
 
     def _promise(self, keys: Keys, function: str, name: str, due: Callable[[], bool]) -> None:
-        """One job at a time: the promise runs out when none comes."""
-        if due() and notices.claim(self._client, name, PROMISE_MS):
+        """One job at a time: the lock is acquired for it, and runs out when none comes."""
+        if due() and lock.acquire(self._client, name, PROMISE_MS):
             enqueue(self._jobs, function, JOB_S, keys)
 
     def _has_post(self, keys: Keys) -> bool:
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = clock.now_ms()
         return any(notice.due <= now_ms for notice in notices.outbox(self._client, keys))
 
     def _is_time(self, what: str) -> bool:

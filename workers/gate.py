@@ -10,9 +10,11 @@ import time
 from collections.abc import AsyncIterator
 from typing import Final
 
+from forwarder.key_settings import SCOPE
 from forwarder.log import get_logger
 from forwarder.queue.connection import AWAY, AsyncClient
 from forwarder.queue.keys import Keys
+from forwarder.settings import scope_of
 from forwarder.upstream_settings import Upstream
 from workers.backoff import retry_after_s
 from workers.batch import Capacity, Piece
@@ -24,7 +26,7 @@ from workers.rate import RateLimit
 from workers.report import Reporter
 from workers.session import Session
 from workers.sizing import Extent
-from workers.verdict import Retry, Verdict
+from workers.verdict import Retry, Stop, Verdict
 from workers.way import Passage, Way
 
 REPORT_EVERY_S: Final = 0.2
@@ -49,6 +51,7 @@ class Gate:
         self._rate = RateLimit(client, keys, session, upstream)
         self._session = session
         self._upstream = upstream
+        self._scope = scope_of(keys.destination)
         self._reporter = Reporter()
         self._permits = Permits(0)
         self._alarm = False
@@ -190,6 +193,8 @@ class Gate:
     def note(self, passage: Passage, verdict: Verdict, seconds: float) -> None:
         """What came of a request; when the fleet must decide at once, `run` is woken."""
         asked_s = 0.0
+        if isinstance(verdict, Stop):
+            verdict = Stop(verdict.error.replace(SCOPE, self._scope))
         if isinstance(verdict, Retry) and verdict.for_all:
             asked_s = retry_after_s(verdict.retry_after, time.time(), self._upstream.retry_after_max_s)
         rtt_ms, asked_ms = seconds * 1000, round(asked_s * 1000)

@@ -9,7 +9,7 @@ from redis.exceptions import ResponseError
 from forwarder.feedback import codec
 from forwarder.log import get_logger
 from forwarder.queue import in_flight, stream
-from forwarder.queue.codec import UnreadableBody
+from forwarder.queue.codec import DamagedBody, UnreadableBody
 from forwarder.queue.columns import Columns
 from forwarder.queue.connection import AWAY, AsyncClient
 from forwarder.queue.in_flight import SUSPICIOUS_AFTER, Claimed
@@ -18,7 +18,7 @@ from forwarder.queue.scripts import run_async
 from forwarder.queue.settlement import Recut
 from forwarder.queue.stream import Entry, entry_of, size_of
 from forwarder.settings import Settings
-from workers.admit import admit, quarantine
+from workers.admit import admit, damaged, quarantine
 from workers.batch import Batch, Capacity, Load
 from workers.coalesce import Coalescer
 from workers.gate import Gate
@@ -89,7 +89,7 @@ class Intake:
             for batch in await self._made_of(claimed) if claimed.entries else await self._taken(read):
                 self._session.go_on()
                 yield batch
-            if due := self._coalescer.due(_now_ms()):
+            if due := self._coalescer.due(_monotonic_ms()):
                 self._session.lingers = False
                 yield due
 
@@ -133,7 +133,7 @@ class Intake:
             if not fit:
                 closed += self._coalescer.shut()
             first, columns = columns.cut(fit or 1)  # one that is larger than a batch may be by now goes alone
-            closed += self._coalescer.add(Singles(first), _now_ms())
+            closed += self._coalescer.add(Singles(first), _monotonic_ms())
         return self._closed(closed)
 
     def _closed(self, closed: list[Batch]) -> list[Batch]:
@@ -148,21 +148,16 @@ class Intake:
         closed: list[Batch] = []
         for entry in entries:
             if load := await self._admitted(entry):
-                closed += self._coalescer.add(load, _now_ms())
+                closed += self._coalescer.add(load, _monotonic_ms())
         return self._closed(closed)
 
     async def _admitted(self, entry: Entry) -> Load | None:
         """An entry that can travel; None when it had to be settled into others, or buried, or is not for us to read."""
-        admitted: Load | Recut
         try:
-            entry = stream.opened(self._client, entry)
+            admitted = self._judged(entry)
         except UnreadableBody as error:
             self._leave(entry, error)
             return None
-        if entry.deliveries > self._poison_after:
-            admitted = quarantine(entry, self._codec, whole=entry.deliveries > self._poison_after + 1)
-        else:
-            admitted = admit(entry, self._codec, self._capacity)
         if isinstance(admitted, Load):
             return admitted
         await self._journal.recut(admitted)
@@ -170,6 +165,20 @@ class Intake:
         pieces, letters = len(admitted.pieces), len(admitted.letters)
         self._log.info("recut", entry=entry.id.decode(), pieces=pieces, letters=letters, reasons=reasons)
         return None
+
+    def _judged(self, entry: Entry) -> Load | Recut:
+        """An entry as it can travel, or what becomes of it instead.
+
+        Raises:
+            UnreadableBody: it cannot be read here.
+        """
+        try:
+            entry = stream.opened(self._client, entry)
+        except DamagedBody as error:
+            return damaged(entry, str(error))
+        if entry.deliveries > self._poison_after:
+            return quarantine(entry, self._codec, whole=entry.deliveries > self._poison_after + 1)
+        return admit(entry, self._codec, self._capacity)
 
     def _leave(self, entry: Entry, error: UnreadableBody) -> None:
         """It stays pending in this drain's name, and is nobody's fault: another worker may be able to read it."""
@@ -197,7 +206,7 @@ class Intake:
     async def _read(self) -> Read:
         await self._ready()
         try:
-            read = await self._heard(self._reader.next(self._room, self._coalescer.wait_ms(_now_ms()) / 1000))
+            read = await self._heard(self._reader.next(self._room, self._coalescer.wait_ms(_monotonic_ms()) / 1000))
         except ResponseError as error:
             if "NOGROUP" not in str(error):
                 raise
@@ -241,5 +250,5 @@ class Intake:
         return max(1, min(READ_MAX_ENTRIES, READ_BYTES // (self._largest + 1), soon))
 
 
-def _now_ms() -> float:
+def _monotonic_ms() -> float:
     return time.monotonic() * 1000

@@ -4,6 +4,7 @@ Whoever can write to RQ's keys chooses their arguments, which become keys in Red
 """
 
 import gc
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -15,7 +16,7 @@ from rq import get_current_job
 from forwarder.dead import retention
 from forwarder.errors import ForwarderError
 from forwarder.log import configure_logging, get_logger
-from forwarder.queue import notices
+from forwarder.queue import lock
 from forwarder.queue.connection import connect, control_url
 from forwarder.queue.keys import PARTITIONS, SLOTS, Keys
 from forwarder.queue.lease import new_token
@@ -35,6 +36,10 @@ once; at Python's 700 it would look through them all the time. What was imported
 SHOWN_MAX_LENGTH: Final = 80
 TRIM_MS: Final = 60_000
 """Life of the claim on trimming, renewed with each page."""
+TRIM_S: Final = 60.0
+"""After which a trim ends; the next sweep asks for another. Half of what RQ gives the job (`errands.JOB_S`)."""
+
+_inherited: Settings | None = None
 
 
 def drain(destination: str, slot: int, partition: int = 0) -> str:
@@ -54,11 +59,10 @@ def drain(destination: str, slot: int, partition: int = 0) -> str:
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
     with _logging(settings, destination, partition, drain=token):
-        sweep = _sweep(settings)
 
         async def run() -> str:
             session = Session(destination, slot, token, settings.drain_idle_s, settings.drain_session_s, partition)
-            await story.drain(settings, session, sweep)
+            await story.drain(settings, session, lambda: _sweep(settings))
             return session.reason
 
         return uvloop.run(run())
@@ -87,10 +91,11 @@ def trim(destination: str, partition: int = 0) -> str:
         return _refused(flaw)
     with _logging(settings, destination, partition):
         client, keys = connect(settings), Keys(destination, partition, settings.key_prefix)
+        deadline = time.monotonic() + TRIM_S
 
         def go_on() -> bool:
-            notices.renew(client, keys.trimming, TRIM_MS)
-            return not STOP.is_set()
+            lock.extend(client, keys.trimming, TRIM_MS)
+            return not STOP.is_set() and time.monotonic() < deadline
 
         try:
             done = retention.trim(client, keys, retention.retention(settings, destination), go_on)
@@ -98,7 +103,7 @@ def trim(destination: str, partition: int = 0) -> str:
             get_logger().error("not_trimmed", reason=str(error))
             return "failed"
         get_logger().warning("trimmed", counts=done.counts, file=str(done.file) if done.file else None)
-        notices.release(client, keys.trimming)
+        lock.release(client, keys.trimming)
         return f"trimmed {sum(done.counts.values())}"
 
 
@@ -112,9 +117,19 @@ def notify(destination: str, partition: int = 0) -> str:
         return f"posted {arrived}"
 
 
+def inherit(settings: Settings) -> None:
+    """What a worker has read at its start is in force in its horses too; they need not read it again."""
+    global _inherited  # noqa: PLW0603 - what a fork inherits
+    _inherited = settings
+
+
 def _begun() -> Settings:
     stop_on_signals()
-    return load_settings()
+    return _settings()
+
+
+def _settings() -> Settings:
+    return _inherited or load_settings()
 
 
 @contextmanager
@@ -132,7 +147,7 @@ def _sweep(settings: Settings) -> Sweep:
 
 
 def _refused(flaw: str) -> str:
-    configure_logging(load_settings())
+    configure_logging(_settings())
     job = get_current_job()
     get_logger().error("job_refused", job=job and job.id, reason=flaw)
     return f"refused: {flaw}"

@@ -50,7 +50,7 @@ class Journal:
             HandBack: the lease was lost, so that another drain may have the batch; or the session ended.
         """
         batch = outcome.batch
-        record = Record(batch.id, batch.entry_ids, batch.count, attempts, outcome.tally["ambiguous"])
+        record = Record(batch.id, batch.entry_ids, batch.count, attempts, outcome.tally["ambiguous"], batch.oldest)
         if not await self._beginning.done(record):
             self._session.end("its lease was lost")
             raise HandBack

@@ -37,8 +37,8 @@ class Key:
         self.headers: dict[str, str] = {}
         self._take(upstream.key)
 
-    def renewed(self) -> bool:
-        """Whether there is another key than before."""
+    def renew(self) -> bool:
+        """Look whether the file holds another key, and take it; True when it did."""
         if self._path is None or time.monotonic() < self._looked_at + LOOK_S:
             return False
         self._looked_at = time.monotonic()

@@ -6,6 +6,7 @@ cancellation, which redis-py may turn into an error of its own.
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
@@ -23,6 +24,11 @@ from workers.sweep import Sweep
 BEAT_S: Final = 1.0
 YIELD_AFTER_S: Final = 5.0
 """A drain gives way to jobs for which no worker is free, but while it is busy not before it has run so long."""
+
+
+def beat_s(ttl_s: float) -> float:
+    """Seconds from one beat to the next: a second, but three beats at least in the life of a lease (s) without one."""
+    return min(BEAT_S, ttl_s / 3)
 
 
 async def lease_taken(client: AsyncClient, keys: Keys, session: Session, ttl_s: float) -> bool:
@@ -46,7 +52,7 @@ async def lease_taken(client: AsyncClient, keys: Keys, session: Session, ttl_s: 
 
 @contextlib.asynccontextmanager
 async def lease_kept(client: AsyncClient, keys: Keys, session: Session, ttl_s: float) -> AsyncIterator[None]:
-    """Keep the lease that the session holds, and see whether the session is over; give the lease back at the end.
+    """Keep the lease that the session has taken, and see whether it is over; give the lease back at the end.
 
     Args:
         client: of the queue.
@@ -62,7 +68,7 @@ async def lease_kept(client: AsyncClient, keys: Keys, session: Session, ttl_s: f
         session.over()
 
     try:
-        async with _every_second(session, beat, "beat_missed"):
+        async with _every(beat_s(ttl_s), session, beat, "beat_missed"):
             yield
     finally:  # the beat has ended, or it could take the lease again
         with contextlib.suppress(*AWAY):  # then it runs out by itself
@@ -70,28 +76,37 @@ async def lease_kept(client: AsyncClient, keys: Keys, session: Session, ttl_s: f
 
 
 @contextlib.asynccontextmanager
-async def others_woken(session: Session, sweep: Sweep) -> AsyncIterator[None]:
+async def others_woken(session: Session, make_sweep: Callable[[], Sweep]) -> AsyncIterator[None]:
     """Wake other drains where there is work, and give way to them.
 
     Args:
         session: ended when a job waits for which no worker is free.
-        sweep: of all destinations.
+        make_sweep: makes one of all destinations; not at once, when the first event waits for other things.
     """
+    swept = functools.cache(make_sweep)
 
     async def rouse() -> None:
-        await asyncio.to_thread(sweep.run)
+        await asyncio.to_thread(lambda: swept().run())
         ripe = session.age_s > YIELD_AFTER_S or session.quiet
-        if ripe and await asyncio.to_thread(sweep.jobs_wait):
+        if ripe and await asyncio.to_thread(lambda: swept().jobs_wait()):
             session.end("a job waits for a worker")
 
-    async with _every_second(session, rouse, "sweep_missed"):
+    async with _every(BEAT_S, session, rouse, "sweep_missed"):
         yield
 
 
 @contextlib.asynccontextmanager
-async def _every_second(session: Session, action: Callable[[], Awaitable[None]], missed: str) -> AsyncIterator[None]:
+async def _every(
+    pause_s: float, session: Session, action: Callable[[], Awaitable[None]], missed: str
+) -> AsyncIterator[None]:
+    """Not at the very beginning: the lease was just taken, and who enqueued this drain has just swept."""
     finished = asyncio.Event()
-    task = asyncio.create_task(_repeat(session, action, missed, finished))
+
+    async def repeat() -> None:
+        while not await _within(finished, pause_s):
+            await _attempt(session, action, missed)
+
+    task = asyncio.create_task(repeat())
     try:
         yield
     finally:
@@ -99,18 +114,19 @@ async def _every_second(session: Session, action: Callable[[], Awaitable[None]],
         await task
 
 
-async def _repeat(
-    session: Session, action: Callable[[], Awaitable[None]], missed: str, finished: asyncio.Event
-) -> None:
+async def _within(finished: asyncio.Event, pause_s: float) -> bool:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(finished.wait(), pause_s)
+    return finished.is_set()
+
+
+async def _attempt(session: Session, action: Callable[[], Awaitable[None]], missed: str) -> None:
     log = get_logger()
-    while not finished.is_set():
-        try:
-            await action()
-        except RedisError as error:  # it is away, or full: this drain goes on
-            log.debug(missed, error=str(error))
-            session.over()
-        except Exception:  # without its beat a drain loses its lease and does not notice
-            log.exception("beat_failed", next="it ends")
-            session.end("its beat failed")
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(finished.wait(), BEAT_S)
+    try:
+        await action()
+    except RedisError as error:  # it is away, or full: this drain goes on
+        log.debug(missed, error=str(error))
+        session.over()
+    except Exception:  # without its beat a drain loses its lease and does not notice
+        log.exception("beat_failed", next="it ends")
+        session.end("its beat failed")

@@ -42,7 +42,7 @@ def replay_session(desk: Desk, replay_id: str, sweep: Sweep, longest_s: float) -
     if taken != "taken":
         return f"not taken: {taken}"
     try:
-        reason = Session(desk.run(desk.get(replay_id, holder=token)), sweep, longest_s).go()
+        reason = ReplaySession(desk.run(desk.get(replay_id, holder=token)), sweep, longest_s).go()
     except (RedisError, ForwarderError) as error:  # its lease runs out, and the next session goes on
         log.warning("replay_broken_off", error=str(error), next="another session goes on")
         return "broken off"
@@ -51,11 +51,11 @@ def replay_session(desk: Desk, replay_id: str, sweep: Sweep, longest_s: float) -
     return reason
 
 
-class Session:
-    """One session.
+class ReplaySession:
+    """One session of a replay whose lease is ours.
 
     Args:
-        ours: the replay, whose lease is ours.
+        ours: the replay.
         sweep: as above.
         longest_s: as above.
     """

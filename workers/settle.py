@@ -9,7 +9,7 @@ from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.in_flight import record_field
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import Step
-from forwarder.queue.settlement import Delivered, PutBack, Settled, Settlement, settle
+from forwarder.queue.settlement import DeliveredSingles, PutBack, Settled, Settlement, settle
 from forwarder.queue.stream import Entry
 from forwarder.queue.tally import count_tally
 from workers.outcome import Outcome, Refusal
@@ -39,13 +39,13 @@ def settlement(
     return settle(keys, settlements, tally, records=records, again=again)
 
 
-def _settlements(outcome: Outcome) -> Iterator[Settlement | Delivered]:
+def _settlements(outcome: Outcome) -> Iterator[Settlement | DeliveredSingles]:
     if outcome.refusals or outcome.rest:
         yield from _one_by_one(outcome)
         return
     for part in outcome.batch.parts:
         if isinstance(part, Singles):
-            yield Delivered(part.ids, part.claimed)
+            yield DeliveredSingles(part.ids, part.counted)
         else:
             yield from [Settlement(load.entry, load.members.count) for load in part.loads]
 

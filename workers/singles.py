@@ -36,7 +36,7 @@ class Singles:
         self.attempts = 0
 
     @property
-    def claimed(self) -> int:
+    def counted(self) -> int:
         """The events that the append of each has counted."""
         return int(self._columns.names != PLAIN)
 

@@ -14,18 +14,19 @@ from typing import Any, Final
 
 import msgspec
 
+from forwarder.key_settings import SCOPE
 from forwarder.queue.dead_letters import ERROR_MAX_LENGTH
 from workers.hints import named_index
 
 _MENDS: Final = {
-    401: "the API key is refused; set FORWARDER_API_KEY",
+    401: f"the API key is refused; set {SCOPE}API_KEY",
     402: "the subscription is exhausted; renew it with the API's provider",
-    403: "the API key may not write feedback; give it the right, or set another FORWARDER_API_KEY",
-    404: "there is no Feedback API at this URL; check FORWARDER_BASE_URL and FORWARDER_FEEDBACK_PATH",
-    405: "the URL takes no POST; check FORWARDER_BASE_URL and FORWARDER_FEEDBACK_PATH",
-    415: "it does not take such bodies; unset FORWARDER_CONTENT_ENCODING, and check FORWARDER_BASE_URL",
+    403: f"the API key may not write feedback; give it the right, or set another {SCOPE}API_KEY",
+    404: f"there is no Feedback API at this URL; check {SCOPE}BASE_URL and {SCOPE}FEEDBACK_PATH",
+    405: f"the URL takes no POST; check {SCOPE}BASE_URL and {SCOPE}FEEDBACK_PATH",
+    415: f"it does not take such bodies; unset {SCOPE}CONTENT_ENCODING, and check {SCOPE}BASE_URL",
 }
-_REDIRECT_MEND: Final = "the URL redirects, and a key is never sent on; set FORWARDER_BASE_URL to where it leads"
+_REDIRECT_MEND: Final = f"the URL redirects, and a key is never sent on; set {SCOPE}BASE_URL to where it leads"
 _REFUSED: Final = (400, 409, 422)
 _TOO_LARGE: Final = 413
 _TRANSIENT: Final = (408, 425, 429)
@@ -103,7 +104,11 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The destination takes nothing until somebody mends it."""
+    """The destination takes nothing until somebody mends it.
+
+    Attributes:
+        error: why, and the mend; SCOPE stands in it for what the destination's variables begin with.
+    """
 
     error: str
 

@@ -12,8 +12,9 @@ from typing import Final
 import httpx
 from msgspec.structs import replace
 
+from forwarder import clock
 from forwarder.log import get_logger
-from forwarder.queue import notices
+from forwarder.queue import lock, notices
 from forwarder.queue.connection import Client
 from forwarder.queue.keys import Keys
 from forwarder.queue.notices import Notice
@@ -21,8 +22,9 @@ from forwarder.settings import Settings
 from workers.backoff import delay_s
 
 TIMEOUT_S: Final = 10.0
-POSTS_MAX: Final = 6
-"""Of one job, so that it ends in time; what is left is due for the next."""
+POSTS_MAX: Final = 5
+"""Of one job, so that it ends in time (`errands.JOB_S`) though each may take twice TIMEOUT_S; others are left to the
+next."""
 GIVEN_UP_AFTER_MS: Final = 86_400_000
 BACKOFF_BASE_MS: Final = 2_000
 BACKOFF_MAX_MS: Final = 600_000
@@ -31,15 +33,15 @@ _PREFIX: Final = "whsec_"
 
 def post_outbox(settings: Settings, client: Client, keys: Keys) -> int:
     """Post what is due; what fails is put off, and given up after a day. Answers how many have arrived."""
-    arrived, now_ms = 0, time.time_ns() // 1_000_000
+    arrived, now_ms = 0, clock.now_ms()
     due = [notice for notice in notices.outbox(client, keys) if notice.due <= now_ms]
     with httpx.Client(timeout=TIMEOUT_S) as http:
         for notice in due[:POSTS_MAX]:
-            notices.renew(client, keys.posting, round(TIMEOUT_S * 2_000))
+            lock.extend(client, keys.posting, round(TIMEOUT_S * 2_000))
             problem = _post(settings, http, notice)
             _book(client, keys, notice, problem)
             arrived += not problem
-    notices.release(client, keys.posting)
+    lock.release(client, keys.posting)
     return arrived
 
 
@@ -84,14 +86,14 @@ def _post(settings: Settings, http: httpx.Client, notice: Notice) -> str:
         "webhook-signature": signature(settings.webhook_secret.get_secret_value(), notice.id, timestamp, body),
     }
     try:
-        answer = http.post(settings.webhook_url, content=body, headers=headers)
+        with http.stream("POST", settings.webhook_url, content=body, headers=headers) as answer:  # its body may be long
+            return "" if answer.is_success else f"HTTP {answer.status_code}"
     except httpx.HTTPError as error:
         return f"{type(error).__name__}: {error}"
-    return "" if answer.is_success else f"HTTP {answer.status_code}"
 
 
 def _book(client: Client, keys: Keys, notice: Notice, problem: str) -> None:
-    log, now_ms = get_logger(notice=notice.id, kind=notice.kind), time.time_ns() // 1_000_000
+    log, now_ms = get_logger(notice=notice.id, kind=notice.kind), clock.now_ms()
     if not problem:
         notices.posted(client, keys, notice)
         log.info("notice_posted", attempts=notice.attempts + 1)

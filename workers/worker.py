@@ -15,6 +15,7 @@ from rq.worker import WorkerStatus
 from forwarder.log import configure_logging
 from forwarder.queue.connection import AWAY, connect, control_url, queue_url
 from forwarder.settings import Settings, load_settings
+from workers import jobs
 from workers.rescue import fork_drain
 from workers.rq_classes import QUEUE_NAME, FeedbackJob, FeedbackQueue
 from workers.sweep import Promise, Sweep
@@ -40,6 +41,7 @@ class FeedbackWorker(WatchingWorker):
         names = [queue.name if isinstance(queue, Queue) else queue for queue in queues]  # `rq worker` brings its own
         super().__init__(names, *args, **kwargs)
         self._settings = settings = load_settings()
+        jobs.inherit(settings)
         self.grace_s = settings.shutdown_grace_s
         queue = FeedbackQueue(connection=connect(settings, control_url(settings)))
         self._sweep = Sweep(settings, connect(settings), queue)

@@ -1,7 +1,7 @@
 """The command line: `forwarder --help`.
 
 The modules named after commands hold signatures and help only, and import what does the work when it is called for, so
-that `--help` answers at once. `*_view`, `sending`, `replaying` and `pausing` do the work.
+that `--help` answers at once. `up`, `*_view` and the likes of `running`, `sending` and `replaying` do the work.
 """
 
 import sys

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from forwarder.cli import console, control, dead_letters, look, parts, planning, replay, send, serve
+from forwarder.cli import console, control, dead_letters, look, parts, planning, replay, send
 from forwarder.cli.boundary import Boundary
 from forwarder.cli.where import choose
 
@@ -47,7 +47,7 @@ def _options(
     choose(url, ctx.invoked_subcommand)
 
 
-for commands in (parts, serve, send, look, planning, dead_letters, replay, control, console):
+for commands in (parts, send, look, planning, dead_letters, replay, control, console):
     commands.register(app)
 
 

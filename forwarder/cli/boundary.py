@@ -22,6 +22,8 @@ PIPE_CLOSED: Final = 141
 
 _TYPERS_OWN = (typer.Exit, typer.Abort, typer.TyperException)
 """How typer ends a command; `Boundary.main` sees to them."""
+_DISK: Final = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+"""Trouble of whatever our output is written to."""
 
 
 class Boundary(TyperGroup):
@@ -70,7 +72,7 @@ def _explained(error: BaseException) -> int:
         for line in str(error).splitlines():
             say(f"error: {line}")
         return MISUSED if isinstance(error, UsageError) else FAILED
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EACCES, errno.ENOENT, errno.EISDIR):
+    if isinstance(error, OSError) and (error.filename or error.errno in _DISK):
         say(f"error: {error.filename or 'writing'}: {error.strerror}")
         return FAILED
     if os.environ.get("FORWARDER_LOG_LEVEL", "").lower() == "debug":

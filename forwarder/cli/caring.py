@@ -7,7 +7,7 @@ import msgspec
 from forwarder.cli.asking import ask
 from forwarder.cli.boundary import say
 from forwarder.cli.interrupts import Interrupts
-from forwarder.cli.output import is_attended, json_out, line
+from forwarder.cli.output import counted, is_attended, json_out, line
 from forwarder.cli.progress import progress
 from forwarder.cli.reach import Direct, Reach, chosen, reached
 from forwarder.dead.files import STANDARD, read_lines, written_file
@@ -24,11 +24,13 @@ from forwarder.queue.unavailable import queue_errors
 _WAY_ON = "nothing is lost or doubled; the same command goes on"
 _SLICE_BYTES = 2_097_152
 """Of the lines that are sent in one request."""
+_TOLD_EVERY = 1_000
+"""Letters of an export between two steps of the bar."""
 
 
 def export(filters: Filters, destination: str, file: str, *, force: bool) -> None:
     """JSON lines into a file, which appears when it is complete, or onto standard output."""
-    done = 0
+    done = told = 0
     with (
         reached() as reach,
         written_file(file, force=force) as out,
@@ -37,9 +39,10 @@ def export(filters: Filters, destination: str, file: str, *, force: bool) -> Non
         for piece in reach.export(msgspec.convert(chosen(filters, destination), Chosen)):
             out.write(piece)
             done += piece.count(b"\n")
-            if done % 1_000 == 0:
+            if done >= told + _TOLD_EVERY:
+                told = done
                 advance(done, done)
-    say(f"exported {done:,} dead letters" + ("" if file == STANDARD else f" to {file}"))
+    say(f"exported {counted(done, 'dead letter')}" + ("" if file == STANDARD else f" to {file}"))
 
 
 def import_file(destination: str, file: str, *, again: bool, as_json: bool) -> None:
@@ -96,7 +99,7 @@ def purge(filters: Filters, destination: str, *, everything: bool, yes: bool, as
         expected = None
         if is_attended():
             expected = _expected(reach, msgspec.convert(chosen(filters, destination), Chosen))
-            ask(f"delete {expected:,} dead letters of {destination} for good?", yes=yes or not expected)
+            ask(f"delete {counted(expected, 'dead letter')} of {destination} for good?", yes=yes or not expected)
         if isinstance(reach, Direct):
             _purge(reach.operator, asked, expected, as_json=as_json)
         else:
@@ -131,7 +134,7 @@ def _say_imported(done: Imported, *, as_json: bool) -> None:
         json_out({"imported": done.buried, "present": done.present})
         return
     passed = f" ({done.present:,} were there or had been imported before)" if done.present else ""
-    line(f"{done.buried:,} dead letters imported{passed}")
+    line(f"{counted(done.buried, 'dead letter')} imported{passed}")
 
 
 def _say_purged(done: Purged, *, as_json: bool) -> None:

@@ -5,23 +5,22 @@ import os
 import warnings
 from collections.abc import Iterable
 
-from dotenv import dotenv_values
-
 from forwarder.cli.boundary import say
+from forwarder.cli.where import TOKEN, URL
+from forwarder.dotenv_file import dotenv_variables
 from forwarder.renamed import RENAMED
-from forwarder.settings import PREFIX, Settings, load_settings
+from forwarder.settings import NAMED, PREFIX, Settings, load_settings
 
-_DESTINATIONS = f"{PREFIX}DESTINATIONS"
-_OF_COMMANDS = {f"{PREFIX}URL", f"{PREFIX}TOKEN"}
+_OF_COMMANDS = {URL, TOKEN}
 """What `--url` reads; no settings, because who operates over HTTP need not have any."""
-_NAMED = tuple(PREFIX + name for name in ("DESTINATIONS", "INGEST_KEYS", "CONSOLE_USERS", "CONSOLE_TOKENS"))
+_NAMED = tuple(PREFIX + name.upper() for name in NAMED)
 
 
 def settings_in_force() -> Settings:
     """The settings; says on standard error which variables mean nothing."""
-    for name in unknown_variables([*os.environ, *dotenv_values(".env")]):
-        close = difflib.get_close_matches(name, known_variables(), n=1)
-        hint = f"; did you mean {close[0]}?" if close else "; `forwarder config` lists those that are"
+    for name in unknown_variables([*os.environ, *dotenv_variables()]):
+        close = difflib.get_close_matches(name.removeprefix(PREFIX), _own_names(), n=1)
+        hint = f"; did you mean {PREFIX}{close[0]}?" if close else "; `forwarder config` lists those that are"
         say(f"warning: {name} is not a setting{hint}")
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
@@ -33,7 +32,12 @@ def settings_in_force() -> Settings:
 
 def known_variables() -> list[str]:
     """The names of all settings, as variables."""
-    return [PREFIX + name.upper() for name in Settings.model_fields]
+    return [PREFIX + name for name in _own_names()]
+
+
+def _own_names() -> list[str]:
+    """The same without what all begin with, which makes none of them alike."""
+    return [name.upper() for name in Settings.model_fields]
 
 
 def unknown_variables(names: Iterable[str]) -> list[str]:

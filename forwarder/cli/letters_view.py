@@ -6,7 +6,7 @@ from itertools import islice
 import msgspec
 
 from forwarder.cli.boundary import say
-from forwarder.cli.output import clipped, json_array_out, json_out, line, table_out
+from forwarder.cli.output import clipped, counted, json_array_out, json_out, line, table_out
 from forwarder.cli.reach import Reach, chosen, reached
 from forwarder.dead.filters import Filters
 from forwarder.dead.selection import trace_id_of
@@ -67,7 +67,7 @@ def show_stats(filters: Filters, destination: str, *, as_json: bool) -> None:
     if as_json:
         json_out(msgspec.to_builtins(stats))
         return
-    line(f"{stats.total:,} dead letters")
+    line(counted(stats.total, "dead letter"))
     errors = {one.error: one.count for one in stats.errors[:_ERRORS_SHOWN]}
     for header, counts in (("reason", stats.reasons), ("status", stats.statuses), ("error", errors)):
         if counts:

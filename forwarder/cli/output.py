@@ -90,6 +90,11 @@ def rich_table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, titl
     return table
 
 
+def counted(amount: int, one: str, many: str = "") -> str:
+    """`1 event`, `2,000 events`; `many` for a plural that is not made with an s."""
+    return f"{amount:,} {one if amount == 1 else many or one + 's'}"
+
+
 def shown(cell: object) -> str:
     """A cell as text; a dash for what is not there."""
     return "-" if cell is None or cell == "" else str(cell)

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from forwarder.cli.asking import ask
 from forwarder.cli.boundary import FAILED, say
 from forwarder.cli.interrupts import Interrupts
-from forwarder.cli.output import is_attended, json_out, line
+from forwarder.cli.output import counted, is_attended, json_out, line
 from forwarder.cli.reach import Direct, Reach, chosen, reached
 from forwarder.cli.replay_bar import replay_bar
 from forwarder.cli.replay_view import report, report_rehearsal
@@ -84,7 +84,7 @@ def replay(asked: Asked, *, background: bool, wait: bool, yes: bool, as_json: bo
             expected = reach.do(PLAN_REPLAY, wanted).would_move
             other = wanted.to and wanted.to != wanted.destination
             where = f"onto the queue of {wanted.to}" if other else "back onto the queue"
-            ask(f"move {expected:,} dead letters of {wanted.destination} {where}?", yes=yes or not expected)
+            ask(f"move {counted(expected, 'dead letter')} of {wanted.destination} {where}?", yes=yes or not expected)
         if isinstance(reach, Direct) and not background:
             _run(reach.operator, begun(reach.operator, wanted, background=False), expected, wait=wait, as_json=as_json)
             return
@@ -112,7 +112,7 @@ def cancel(replay_id: str, destination: str, *, as_json: bool) -> None:
     if as_json:
         json_out(msgspec.to_builtins(ended))
     else:
-        line(f"replay {ended.id} is {ended.state}: {ended.moved:,} dead letters moved")
+        line(f"replay {ended.id} is {ended.state}: {counted(ended.moved, 'dead letter')} moved")
 
 
 def _elsewhere(

@@ -15,7 +15,7 @@ import typer
 
 from forwarder.cli.boundary import FAILED, say
 from forwarder.cli.interrupts import Interrupts
-from forwarder.cli.output import json_out, line
+from forwarder.cli.output import counted, json_out, line
 from forwarder.cli.progress import progress
 from forwarder.cli.reach import open_queue
 from forwarder.cli.refused import RefusedFile
@@ -72,7 +72,7 @@ def send_file(order: Order, *, as_json: bool) -> None:
             sending.report(as_json=as_json)
             raise sending.with_way_on(error) from None
     if not sending.events and not sending.refused.count:
-        raise UnreadableInput(f"{order.file}: no events in it" + (f" behind {order.skip:,}" if order.skip else ""))
+        raise UnreadableInput(f"{order.file}: no events in it" + (f" after {order.skip:,}" if order.skip else ""))
     sending.report(as_json=as_json)
     if sending.refused.count:
         raise typer.Exit(FAILED)
@@ -134,14 +134,14 @@ class _Sending:
         if more:
             say(f"… and {more:,} more")
         noted = f" ({self.refused.count:,} refused, see {path})" if path else ""
-        line(f"appended {_counted(self.events, 'event')} in {_counted(self.entries, 'entry', 'entries')}{noted}")
+        line(f"appended {counted(self.events, 'event')} in {counted(self.entries, 'entry', 'entries')}{noted}")
 
     def with_way_on(self, error: BaseException) -> BaseException:
         """The error, with how to go on from where it struck."""
         if isinstance(error, UnreadableInput):
             return error
         unsure = " (one entry more may have been stored)" if isinstance(error, QueueUnavailable) else ""
-        way_on = f"stopped behind {self._reader.unit} {self.last}{unsure}: the same command with --skip {self.last} "
+        way_on = f"stopped after {self._reader.unit} {self.last}{unsure}: the same command with --skip {self.last} "
         if isinstance(error, KeyboardInterrupt):
             return KeyboardInterrupt(f"interrupted; {way_on}goes on")
         return ForwarderError(f"{error}\n{way_on}goes on")
@@ -188,7 +188,3 @@ def _naming(file: str) -> Iterator[None]:
         yield
     except UnreadableInput as error:
         raise UnreadableInput(f"{'standard input' if file == '-' else file}: {error}") from None
-
-
-def _counted(amount: int, one: str, many: str = "") -> str:
-    return f"{amount:,} {one if amount == 1 else many or one + 's'}"

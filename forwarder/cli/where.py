@@ -41,6 +41,6 @@ def variable(name: str) -> str:
     """A variable of the environment or .env; empty when it is not set."""
     if name in os.environ:
         return os.environ[name]
-    from dotenv import dotenv_values  # noqa: PLC0415 - most have it in the environment, if at all
+    from forwarder.dotenv_file import dotenv_variables  # noqa: PLC0415 - most have it in the environment, if at all
 
-    return dotenv_values(".env").get(name) or ""
+    return dotenv_variables().get(name) or ""

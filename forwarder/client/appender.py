@@ -9,7 +9,8 @@ import random
 import time
 from typing import Final
 
-from forwarder.client.desk import LOOK_S, ROUND_EVENTS, Desk, Flight, count, listen, now_ms
+from forwarder import clock
+from forwarder.client.desk import LOOK_S, ROUND_EVENTS, Desk, Flight, count, listen
 from forwarder.client.drops import LOG_EVERY_S, Drops
 from forwarder.client.reports import Reports
 from forwarder.client.trouble import AWAY
@@ -87,11 +88,19 @@ class Appender:
             raise
         self._learn(handed)
         if self._put_down(flight, handed) and self._spill is not None:
-            try:
-                self._spill.done(handed.stored)
-            finally:
-                self._landed()
+            self._remove_copy(self._spill, handed)
         return True
+
+    def _remove_copy(self, spill: SpillFile, handed: Handed) -> None:
+        """Take what Redis has out of the spill file; what cannot be is resent, and Redis knows that it has it."""
+        try:
+            spill.done(handed.stored)
+        except ForwarderError as error:
+            with self._desk.lock:
+                self._desk.leave_behind()
+            self._warn(str(error))
+        finally:
+            self._landed()
 
     def _take(self) -> Flight | None:
         desk = self._desk
@@ -107,17 +116,17 @@ class Appender:
             if not chunks:
                 return None
             desk.hold(chunks)
-            desk.flight = Flight(chunks, now, now_ms())
+            desk.flight = Flight(chunks, now, clock.now_ms())
             self._busy_at = now
             return desk.flight
 
     def _put_down(self, flight: Flight, handed: Handed) -> bool:
         """Book an append; whether the spill file has, or may have, a copy of what was stored, which is to go next."""
         desk = self._desk
-        leaves_copy = flight.copying and bool(handed.stored)
         back = [chunk.doubted(flight.sent_ms, self._caps) for chunk in handed.unanswered] + list(handed.refused)
         with desk.lock:
-            desk.flight = Flight((), time.monotonic(), now_ms()) if leaves_copy else None
+            leaves_copy = flight.copying and bool(handed.stored)
+            desk.flight = Flight((), time.monotonic(), clock.now_ms()) if leaves_copy else None
             if not flight.told:
                 desk.tally.appended += count(handed.stored)
                 desk.tally.spilled += count(back) if flight.copied else 0
@@ -143,7 +152,7 @@ class Appender:
             return False  # what others have left is for those who live on
         with desk.lock:
             desk.spill_due = time.monotonic() + LOOK_S  # unless the keeper puts something meanwhile
-            desk.flight = Flight((), time.monotonic(), now_ms())
+            desk.flight = Flight((), time.monotonic(), clock.now_ms())
             without = desk.trouble.refusing(time.monotonic())
         try:
             handed = resend(spill, self._handover, self._caps, without=sorted(without))

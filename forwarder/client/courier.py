@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterable
 from typing import Final, Literal
 
-from forwarder import forks
+from forwarder import clock, forks
 from forwarder.client import lifecycle
 from forwarder.client.appender import Appender
 from forwarder.client.buffer import Added, Buffer
-from forwarder.client.desk import RELIEF, Desk, count, now_ms
+from forwarder.client.desk import RELIEF, Desk, count
 from forwarder.client.drops import Drop, Drops, OnDrop
 from forwarder.client.keeper import Keeper
 from forwarder.client.outcome import FlushResult
@@ -73,7 +73,7 @@ class Courier:
             self._source,
             settings.client_buffer_max_events,
             settings.client_buffer_max_bytes,
-            now_ms,
+            clock.now_ms,
             settings.partition_counts,
         )
         spills = self._overflow == "spill" and self._spill is not None

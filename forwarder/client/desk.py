@@ -145,9 +145,12 @@ class Desk:
 
     def spilled(self, chunks: Sequence[Chunk]) -> None:
         """The spill file has chunks that were in hand; what is to be told of them is the caller's."""
-        self.spill_due = 0.0
-        self.left_behind = True
+        self.leave_behind()
         self.decide(count(chunks))
+
+    def leave_behind(self) -> None:
+        """Something that this process has put into the spill file may still be there: it is looked for at once."""
+        self.spill_due, self.left_behind = 0.0, True
 
     def looked_after(self) -> None:
         """Nothing in the spill file can be resent, unless the keeper has put something there meanwhile."""
@@ -180,8 +183,10 @@ class Desk:
             self.hurried += 1
             self.trouble.hurry()
             self.ring()
-            self.changed.wait_for(lambda: self.decided + self._copied >= aim or not self.pending, timeout_s)
-            self.hurried -= 1
+            try:
+                self.changed.wait_for(lambda: self.decided + self._copied >= aim or not self.pending, timeout_s)
+            finally:  # Ctrl-C may break it off, and nobody waits then
+                self.hurried -= 1
             return self.tell()
 
     def tell(self) -> FlushResult:
@@ -195,11 +200,6 @@ class Desk:
 def count(chunks: Sequence[Chunk]) -> int:
     """The events in chunks."""
     return sum(chunk.members.count for chunk in chunks)
-
-
-def now_ms() -> int:
-    """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 def listen(bell: Bell, timeout_s: float) -> None:

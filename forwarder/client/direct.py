@@ -87,11 +87,15 @@ class Direct:
         self._lock, self._tally = threading.Lock(), Tally()
 
     def _append(self, destination: str, events: list[bytes]) -> int:
+        """Append one entry."""
+        return self._store(destination, join(events))
+
+    def _store(self, destination: str, members: Members) -> int:
         """Append one entry; repeated after a lost reply, and stored once."""
         chunk_id = new_chunk_id(self._settings.partitions_of(destination))
         step = append(
             Keys(destination, partition_of(chunk_id), self._settings.key_prefix),
-            self._joined(events),
+            members,
             chunk_id=chunk_id,
             source=self._source,
             caps=self._settings.caps,
@@ -99,11 +103,8 @@ class Direct:
         with queue_errors(self._settings):
             self._insist(step)
         with self._lock:
-            self._tally.appended += len(events)
-        return len(events)
-
-    def _joined(self, events: list[bytes]) -> Members:
-        return join(events)
+            self._tally.appended += members.count
+        return members.count
 
     def _insist(self, step: Step[str]) -> None:
         """Run a step; again, under the same chunk id, when there was no answer and there is time."""

@@ -92,12 +92,22 @@ class Keeper:
         return kept
 
     def _copy(self, flight: Flight) -> bool:
-        """Write what is on its way to Redis; when it arrives, the appender removes it."""
-        flight.copying = True
+        """Write what is on its way to Redis; when it arrives, the appender removes it.
+
+        It may have looked for the copy before that was written; then it resends it, and Redis knows the chunks.
+        """
+        desk = self._desk
+        with desk.lock:
+            if desk.flight is not flight:
+                return True  # it has just been answered
+            flight.copying = True
         copied = self._put([chunk.doubted(flight.sent_ms, self._caps) for chunk in flight.chunks])
-        with self._desk.lock:
+        with desk.lock:
             flight.copied = copied
-            self._desk.changed.notify_all()
+            if copied and desk.flight is not flight:
+                desk.leave_behind()
+                desk.ring()
+            desk.changed.notify_all()
         return copied
 
     def _put(self, chunks: Sequence[Chunk]) -> bool:

@@ -11,8 +11,6 @@ from forwarder.tracing import ProducerSpans
 class TracedCourier(Courier):
     """Each call's span goes with the chunk that its event becomes part of, also through the spill file."""
 
-    _parent = ""
-
     def send(self, destination: str, event: bytes) -> None:
         """As Courier's."""
         with ProducerSpans().handing_over(destination) as parent:
@@ -36,12 +34,7 @@ class TracedCourier(Courier):
 class TracedDirect(Direct):
     """Each append has its span."""
 
-    _parent = ""
-
     def _append(self, destination: str, events: list[bytes]) -> int:
-        with ProducerSpans().handing_over(destination) as self._parent:
-            return super()._append(destination, events)
-
-    def _joined(self, events: list[bytes]) -> Members:
         joined = join(events)
-        return Members(joined.joined, joined.count, (self._parent,) if self._parent else ())
+        with ProducerSpans().handing_over(destination) as parent:
+            return self._store(destination, Members(joined.joined, joined.count, (parent,) if parent else ()))

@@ -1,7 +1,5 @@
 """The JSON API: every operation of the table as a route; tokens, sessions, or this machine alone."""
 
-from collections.abc import Iterator
-from itertools import chain
 from typing import Any, Final, get_origin
 
 import msgspec
@@ -9,12 +7,12 @@ from msgspec.structs import fields
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from forwarder.console.access import Access, Person, is_own_page, is_proven
 from forwarder.console.guard import CLOSED
-from forwarder.console.pages import body_of, in_pieces
+from forwarder.console.pages import body_of, download
 from forwarder.operations.table import EXPORT, OPERATIONS, Operation
 from forwarder.parts import UNDECODABLE
 
@@ -43,9 +41,7 @@ class Api:
             operator = self._access.operator(person, "api")
             found = await run_in_threadpool(operation.run, operator, asked)
             if operation is EXPORT:
-                pieces = in_pieces(found)
-                first = await run_in_threadpool(next, pieces, b"")  # what fails at once has a status of its own
-                return _download(request, chain([first], pieces))
+                return await run_in_threadpool(download, found, asked.destination)
             return Response(msgspec.json.encode(found), media_type="application/json")
 
         return Route(operation.path, answer, methods=[operation.method], name=operation.name)
@@ -117,10 +113,3 @@ async def _body(request: Request) -> dict[str, Any]:
         raise HTTPException(422, f"the body: {error}") from None
     except UNDECODABLE as error:
         raise HTTPException(400, f"the body is not JSON: {str(error)[:200]}") from None
-
-
-def _download(request: Request, pieces: Iterator[bytes]) -> Response:
-    name = request.query_params.get("destination", "default")
-    safe = "".join(sign for sign in name if sign.isascii() and (sign.isalnum() or sign in "-_"))[:63]
-    headers = {"Content-Disposition": f'attachment; filename="dead-letters-{safe}.jsonl"'}
-    return StreamingResponse(pieces, headers=headers, media_type="application/x-ndjson")

@@ -126,12 +126,17 @@ def sample_of(books: Snapshot, now_ms: int) -> Sample:
 def state(books: Snapshot, pause: Pause | None, flow: Flow) -> Sign:
     """What it does now."""
     if pause is not None:
-        return Sign("paused by hand", "warn") if pause.kind == HAND else Sign("paused", "bad")
+        return paused_sign(pause.kind)
     if flow.breaker.open:
         return Sign("probing", "warn", moving=True)
     if books.drains and books.entries:
         return Sign("flowing", "good", moving=True)
     return Sign("waiting for a worker", "warn") if books.entries else Sign("idle")
+
+
+def paused_sign(kind: str) -> Sign:
+    """That nobody sends, by the kind of the pause."""
+    return Sign("paused by hand", "warn") if kind == HAND else Sign("paused", "bad")
 
 
 def why(pause: Pause | None, now_ms: int) -> str:
@@ -141,8 +146,9 @@ def why(pause: Pause | None, now_ms: int) -> str:
     since = f"since {shown_moment(pause.since_ms)}"
     if pause.until_ms is None:
         return f"{pause.reason} · {since}, until somebody resumes it"
-    left_s = max(0, pause.until_ms - now_ms) / 1000
-    return f"{pause.reason} · {since}; the next probe goes out in {shown_duration(left_s)}"
+    left = shown_duration(max(0, pause.until_ms - now_ms) / 1000)
+    then = f"it ends in {left}" if pause.kind == HAND else f"the next probe goes out in {left}"
+    return f"{pause.reason} · {since}; {then}"
 
 
 def charts_of(samples: Sequence[Sample], now_ms: int) -> tuple[Chart, ...]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from forwarder.console.cards import HAND, Sign
+from forwarder.console.cards import Sign, paused_sign
 from forwarder.console.guard import guarded
 from forwarder.console.live import live
 from forwarder.console.pages import Visit, away, page, rendered
@@ -33,7 +33,7 @@ class Place:
         """Whether somebody sends to it."""
         paused = self.found.paused
         if paused:
-            return Sign("paused by hand", "warn") if paused.kind == HAND else Sign("paused", "bad")
+            return paused_sign(paused.kind)
         return Sign("probing", "warn", moving=True) if self.found.learned.breaker_open else Sign("open", "good")
 
     @property

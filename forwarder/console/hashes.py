@@ -6,7 +6,8 @@ import hmac
 import secrets
 from typing import Final
 
-from forwarder.console_settings import SCRYPT_PREFIX, TOKEN_PREFIX
+from forwarder.console_settings import SCRYPT_PREFIX
+from forwarder.named_settings import HASH_PREFIX
 
 LOG_N: Final = 15
 R: Final = 8
@@ -38,7 +39,7 @@ def new_token() -> str:
 
 def hash_token(token: str) -> str:
     """`sha256:` and the digest."""
-    return TOKEN_PREFIX + hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+    return HASH_PREFIX + hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 def proof(hashed: str) -> str:

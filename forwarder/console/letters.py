@@ -1,15 +1,14 @@
 """The pages of the dead letters: what they died of, each in full, mended by hand, exported, purged."""
 
-from itertools import chain
 from typing import Any, Final
 
 from msgspec.structs import replace
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from forwarder.console.address import LETTERS, Address, asked
 from forwarder.console.guard import guarded
-from forwarder.console.pages import Visit, away, in_pieces, page
+from forwarder.console.pages import Visit, away, download, page
 from forwarder.console.shared import Shared
 from forwarder.errors import UsageError
 from forwarder.operations import letters
@@ -127,11 +126,7 @@ class Letters:
     def export(self, visit: Visit) -> Response:
         """The selection as a file of JSON lines."""
         at = self.address(visit)
-        lines = letters.export(self._shared.operator(visit), at.chosen)
-        first = next(lines, b"")  # what cannot be is refused before the answer begins
-        name = f'attachment; filename="dead-letters-{at.destination}.jsonl"'
-        headers = {"Content-Disposition": name}
-        return StreamingResponse(in_pieces(chain([first], lines)), media_type="application/jsonl", headers=headers)
+        return download(letters.export(self._shared.operator(visit), at.chosen), at.destination)
 
     def ask_purge(self, visit: Visit) -> Response:
         """How many would be deleted; those that die meanwhile are not among them."""

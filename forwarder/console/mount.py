@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from forwarder.answers import Reply, error_reply
 from forwarder.errors import ForwarderError
-from forwarder.extras import require
+from forwarder.extras import is_installed, require
 from forwarder.ingest.asgi import Receive, Scope, Send
 from forwarder.settings import Settings
 
@@ -18,6 +18,11 @@ _ROOTS: Final = ("/console", "/api")
 def is_for_operators(path: str) -> bool:
     """Whether a path is the console's or the API's."""
     return path.startswith(("/console/", "/api/")) or path in _ROOTS
+
+
+def is_offered(settings: Settings) -> bool:
+    """Whether the console and `/api` are served: they are wanted, and installed."""
+    return settings.console and is_installed("console")
 
 
 class Mounted:

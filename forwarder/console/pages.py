@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -10,12 +11,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from forwarder.answers import JSON_LINES
 from forwarder.console.access import Person
 from forwarder.console.shown import shown_count
-from forwarder.dead.selection import place, trace_id_of
+from forwarder.dead.selection import trace_id_of
+from forwarder.queue.entry_ids import place
 from forwarder.times import shown_moment
 
 FORM_MAX_BYTES: Final = 1_048_576
@@ -155,7 +158,7 @@ class Shield:
         await self._app(scope, receive, shielded)
 
 
-def in_pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
+def _in_pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
     """Lines in larger pieces, to be streamed: each piece is a turn of the event loop."""
     piece = bytearray()
     for line in lines:
@@ -164,6 +167,19 @@ def in_pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
             yield bytes(piece)
             piece.clear()
     yield bytes(piece)
+
+
+def download(lines: Iterable[bytes], destination: str) -> Response:
+    """Dead letters as a file, sent as they are read; what fails before the first piece has a status of its own.
+
+    Args:
+        lines: of the file; may wait for Redis.
+        destination: whose they are; it is configured.
+    """
+    pieces = _in_pieces(lines)
+    first = next(pieces, b"")
+    headers = {"Content-Disposition": f'attachment; filename="dead-letters-{destination}.jsonl"'}
+    return StreamingResponse(chain([first], pieces), headers=headers, media_type=JSON_LINES)
 
 
 def away(to: str, status: int = 303) -> Response:

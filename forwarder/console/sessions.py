@@ -123,4 +123,4 @@ def _inside(wanted: str) -> str:
     """Where to go after the login: only within the console."""
     parts = urlsplit(wanted)
     inside = wanted.startswith(HOME) and not parts.netloc and not parts.scheme and "\\" not in wanted
-    return wanted if inside and wanted.isprintable() else HOME
+    return wanted if inside and wanted.isascii() and wanted.isprintable() else HOME

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from forwarder.errors import ForwarderError
+from forwarder.key_settings import masked
 from forwarder.parts import UNDECODABLE
 from forwarder.queue.dead_letters import REASONS, DeadLetter
 
@@ -50,8 +51,7 @@ def exported(letter: DeadLetter, secrets: Sequence[str] = ()) -> dict[str, Any]:
         secrets: texts that must not leave, should an upstream have quoted one in its error.
     """
     answer = letter.as_json()
-    for secret in secrets:
-        answer["error"] = answer["error"].replace(secret, "***")
+    answer["error"] = masked(answer["error"], secrets)
     try:
         letter.body.decode()
     except UnicodeDecodeError:

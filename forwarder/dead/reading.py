@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from forwarder.dead.selection import Selection, place
+from forwarder.dead.selection import Selection
 from forwarder.queue import dead_letters
 from forwarder.queue.connection import Client
 from forwarder.queue.dead_letters import PAGE, DeadLetter
+from forwarder.queue.entry_ids import before, place
 from forwarder.queue.keys import Keys
 
 LOOKED_AT_MAX: Final = 200_000
@@ -145,7 +146,5 @@ def _scan(
 
 def _resume(last: DeadLetter, *, newest_first: bool) -> str:
     """Behind a letter; backwards a scan includes its beginning, so one less."""
-    if not newest_first:
-        return last.id or ""
-    time_ms, sequence = place(last.id or "0-0")
-    return f"{time_ms}-{sequence - 1}" if sequence else f"{time_ms - 1}-{2**64 - 1}"
+    letter_id = last.id or "0-0"
+    return before(letter_id) if newest_first else letter_id

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from forwarder import clock
 from forwarder.dead.lines import written
 from forwarder.errors import ForwarderError
 from forwarder.queue import dead_letters
@@ -71,7 +72,7 @@ def is_due(client: Client, keys: Keys, policy: Retention) -> bool:
     if policy.max_age_s is None and policy.max_count is None:
         return False
     oldest = dead_letters.oldest(client, keys)
-    return bool(oldest and policy.cause(oldest.died_ms, dead_letters.count(client, keys), _now_ms()))
+    return bool(oldest and policy.cause(oldest.died_ms, dead_letters.count(client, keys), clock.now_ms()))
 
 
 def trim(client: Client, keys: Keys, policy: Retention, go_on: Callable[[], bool]) -> Trimmed:
@@ -104,7 +105,7 @@ def _page(client: Client, keys: Keys, policy: Retention) -> tuple[list[DeadLette
     page = next(dead_letters.scan_pages(client, keys), None)
     if not page:
         return None
-    now_ms, count = _now_ms(), dead_letters.count(client, keys)
+    now_ms, count = clock.now_ms(), dead_letters.count(client, keys)
     cause = policy.cause(page[0].died_ms, count, now_ms)
     if cause == "count":
         return page[: min(PAGE, count - (policy.max_count or 0))], cause
@@ -113,11 +114,15 @@ def _page(client: Client, keys: Keys, policy: Retention) -> tuple[list[DeadLette
 
 
 def _write(folder: Path, keys: Keys, letters: list[DeadLetter], secrets: Sequence[str]) -> Path:
-    """Append letters to the file of this day."""
-    path = folder / f"{keys.destination}-{time.strftime('%Y-%m-%d', time.gmtime())}.jsonl"
+    """Append letters to the file of this day; what people wrote is nobody else's to read.
+
+    Each partition has its own file: two workers that trim at once must not write into each other's lines.
+    """
+    of = f"{keys.destination}.{keys.partition}" if keys.partition else keys.destination
+    path = folder / f"{of}-{time.strftime('%Y-%m-%d', time.gmtime())}.jsonl"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as out:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with open(path, "ab", opener=_private) as out:
             out.writelines(written(letter, secrets) for letter in letters)
             out.flush()
             os.fsync(out.fileno())
@@ -129,5 +134,6 @@ def _write(folder: Path, keys: Keys, letters: list[DeadLetter], secrets: Sequenc
     return path
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+def _private(path: str, flags: int) -> int:
+    """Open a file; made when it is missing, for its user alone."""
+    return os.open(path, flags, 0o600)

@@ -10,12 +10,11 @@ from msgspec.structs import asdict, replace
 from forwarder.dead.likeness import normalised
 from forwarder.parts import UNDECODABLE
 from forwarder.queue.dead_letters import DeadLetter
+from forwarder.queue.entry_ids import LAST_SEQUENCE, before, place
 from forwarder.times import shown_moment
 
 NO_STATUS: Final = "none"
 """Selects letters that died without an answer."""
-
-_LAST_SEQUENCE: Final = 2**64 - 1
 
 
 class _Identity(Struct):
@@ -70,17 +69,13 @@ class Selection(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=T
     @property
     def after(self) -> str:
         """The id behind which a scan may begin."""
-        first = f"{self.since_ms - 1}-{_LAST_SEQUENCE}" if self.since_ms else "0-0"
-        if not self.ids:
-            return first
-        time_ms, sequence = min(map(place, self.ids))
-        named = f"{time_ms}-{sequence - 1}" if sequence else f"{max(0, time_ms - 1)}-{_LAST_SEQUENCE}"
-        return max(first, named, key=place)
+        first = before(f"{self.since_ms or 0}-0")
+        return max(first, before(min(self.ids, key=place)), key=place) if self.ids else first
 
     @property
     def until(self) -> str:
         """The id with which a scan may end; empty for no end."""
-        last = "" if self.until_ms is None else f"{self.until_ms}-{_LAST_SEQUENCE}"
+        last = "" if self.until_ms is None else f"{self.until_ms}-{LAST_SEQUENCE}"
         if not self.ids:
             return last
         named = max(self.ids, key=place)
@@ -130,12 +125,6 @@ class Selection(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=T
 
 
 _EVERYTHING: Final = Selection()
-
-
-def place(letter_id: str) -> tuple[int, int]:
-    """A letter's id as numbers, to compare."""
-    time_ms, _, sequence = letter_id.partition("-")
-    return int(time_ms), int(sequence)
 
 
 def trace_id_of(body: bytes) -> str | None:

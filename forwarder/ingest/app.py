@@ -76,10 +76,14 @@ class Ingest:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        resources = Resources(self._settings)
+        try:
+            take, end = self._traced_take() if self._settings.tracing else (self._take, None)
+            resources = Resources(self._settings)
+        except ForwarderError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
         self._door = resources.door
         self._refusals = resources.refusals
-        take, end = self._traced_take() if self._settings.tracing else (self._take, None)
         self._routes = Routes(self._settings, self._cors, take, resources.probes)
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -151,8 +155,10 @@ class Ingest:
 
 
 async def _send(reply: Reply, extra: Mapping[str, str], send: Send) -> None:
-    kind = JSON_TYPE if reply.content_type == JSON else (b"content-type", reply.content_type.encode())
-    headers = [kind, (b"content-length", b"%d" % len(reply.body))]
+    headers: list[tuple[bytes, bytes]] = []
+    if reply.content_type:  # else there is no content, which has no length either
+        kind = JSON_TYPE if reply.content_type == JSON else (b"content-type", reply.content_type.encode())
+        headers = [kind, (b"content-length", b"%d" % len(reply.body))]
     if reply.headers or extra:
         for name, value in {**reply.headers, **extra}.items():
             headers.append((name.encode(), value.encode("latin-1")))

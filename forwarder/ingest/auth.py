@@ -9,8 +9,9 @@ from typing import Final, Generic, TypeVar
 from forwarder.answers import refuse
 from forwarder.errors import InvalidSettings
 from forwarder.ingest.asgi import Headers
-from forwarder.ingest_settings import HASH_PREFIX, IngestKey, IngestSettings
+from forwarder.ingest_settings import IngestKey, IngestSettings
 from forwarder.listening import is_loopback
+from forwarder.named_settings import HASH_PREFIX
 
 Tie = TypeVar("Tie")
 

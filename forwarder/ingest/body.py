@@ -15,6 +15,9 @@ GZIP: Final = 16 + zlib.MAX_WBITS
 WINDOW_LOG_MAX: Final = 23
 """8 MiB: what RFC 8878 asks decoders to support; by default a frame of a few bytes may claim 128 MiB."""
 
+MEMBERS_MAX: Final = 100
+"""Of one body. What follows a member is copied to get at the next one: a body of tiny ones would take minutes."""
+
 
 class Disconnected(Exception):
     """The client left before its body was whole; nobody waits for an answer."""
@@ -34,7 +37,8 @@ class BodyReader:
         """The body of a request.
 
         Raises:
-            Refused: 415 for another type or coding; 413 when it is too large; 400 when it cannot be inflated.
+            Refused: 415 for another type or coding; 413 when it is too large; 400 when it cannot be inflated, or has
+                more than MEMBERS_MAX members.
             Disconnected: the client left.
         """
         if headers.get(b"content-type") != JSON:
@@ -66,12 +70,12 @@ class BodyReader:
     def _inflated(self, body: bytes, coding: bytes) -> bytes:
         if coding in (b"", b"identity"):
             return body
-        if coding not in _INFLATE:
+        if coding not in _ONE_MEMBER:
             named = coding.decode("latin-1")[:40]
             message = f"content-encoding {named!r} is not known; gzip, zstd or none is taken"
             raise refuse(415, message, headers={"Accept-Encoding": "gzip, zstd"})
         try:
-            plain = _INFLATE[coding](body, self._most + 1)
+            plain = _all_members(body, self._most + 1, _ONE_MEMBER[coding])
         except (zlib.error, ZstdError, EOFError):
             raise refuse(400, f"the body is not {coding.decode()}, as its content-encoding says, or is cut") from None
         if len(plain) > self._most:
@@ -93,32 +97,42 @@ def _require_json(content_type: bytes) -> None:
             raise refuse(415, "the charset of the content-type must be utf-8", headers={"Accept": "application/json"})
 
 
-def _gunzip(body: bytes, most: int) -> bytes:
-    """Inflate, one member after the other as RFC 1952 allows, but no further than `most` bytes."""
+OneMember = Callable[[bytes, int], tuple[bytes, bytes]]
+"""Inflates the first member of a body, but no further than so many bytes; answers what is in it, and what follows it.
+
+Raises EOFError when it is cut, and the coding's own error when it is damaged.
+"""
+
+
+def _all_members(body: bytes, most: int, one: OneMember) -> bytes:
+    """All members one after the other, as both codings allow, but no further than `most` bytes."""
     plain = bytearray()
-    while body and len(plain) < most:
-        inflater = zlib.decompressobj(GZIP)
-        plain += inflater.decompress(body, most - len(plain))
-        if not inflater.eof and not inflater.unconsumed_tail and len(plain) < most:
-            raise EOFError
-        body = inflater.unused_data
+    for _ in range(MEMBERS_MAX):
+        if not body or len(plain) >= most:
+            return bytes(plain)
+        inflated, body = one(body, most - len(plain))
+        plain += inflated
+    if body and len(plain) < most:
+        raise refuse(400, f"the body has more than {MEMBERS_MAX} compressed members; compress it as one")
     return bytes(plain)
 
 
-def _unzstd(body: bytes, most: int) -> bytes:
-    """The same for the frames of RFC 8878."""
-    plain = bytearray()
-    while body and len(plain) < most:
-        inflater = ZstdDecompressor(options={DecompressionParameter.window_log_max: WINDOW_LOG_MAX})
-        plain += inflater.decompress(body, most - len(plain))
-        if not inflater.eof and inflater.needs_input:
-            raise EOFError
-        body = inflater.unused_data if inflater.eof else b""
-    return bytes(plain)
+def _gunzip_one(body: bytes, most: int) -> tuple[bytes, bytes]:
+    """A member as RFC 1952 has it."""
+    inflater = zlib.decompressobj(GZIP)
+    plain = inflater.decompress(body, most)
+    if not inflater.eof and not inflater.unconsumed_tail and len(plain) < most:
+        raise EOFError
+    return plain, inflater.unused_data
 
 
-_INFLATE: Final[dict[bytes, Callable[[bytes, int], bytes]]] = {
-    b"gzip": _gunzip,
-    b"x-gzip": _gunzip,
-    b"zstd": _unzstd,
-}
+def _unzstd_one(body: bytes, most: int) -> tuple[bytes, bytes]:
+    """A frame as RFC 8878 has it."""
+    inflater = ZstdDecompressor(options={DecompressionParameter.window_log_max: WINDOW_LOG_MAX})
+    plain = inflater.decompress(body, most)
+    if not inflater.eof and inflater.needs_input:
+        raise EOFError
+    return plain, inflater.unused_data if inflater.eof else b""
+
+
+_ONE_MEMBER: Final[dict[bytes, OneMember]] = {b"gzip": _gunzip_one, b"x-gzip": _gunzip_one, b"zstd": _unzstd_one}

@@ -1,7 +1,8 @@
-"""The OpenAPI description of the ingest, with the limits in force (pure)."""
+"""The OpenAPI description of the ingest, with the limits in force."""
 
 from typing import Any, Final
 
+from forwarder.console.mount import is_offered
 from forwarder.feedback import VALUE_MAX, VALUE_MIN
 from forwarder.operations.openapi import described
 from forwarder.settings import Settings
@@ -27,7 +28,7 @@ _ABOUT: Final = (
 def openapi(settings: Settings) -> JsonObject:
     """The description, as what JSON can hold."""
     secured: list[JsonObject] = [{"portkey": []}, {"bearer": []}] if settings.ingest_keys else [{}]
-    paths, schemas = described(secured=not settings.console_is_open) if settings.console else ({}, {})
+    paths, schemas = described(secured=not settings.console_is_open) if is_offered(settings) else ({}, {})
     return {
         "openapi": "3.1.0",
         "info": {"title": "Feedback forwarder", "version": "1", "description": _ABOUT},

@@ -47,6 +47,7 @@ class SpillingStore:
         self._queue = queue
         self._spill = spill
         self._alone_until: dict[str, float] = {}
+        self._refused = False
 
     async def append(self, caller: Caller, members: Members) -> None:
         """Store events as a whole or not at all.
@@ -72,8 +73,11 @@ class SpillingStore:
         try:
             await asyncio.to_thread(self._spill.put, [chunk])
         except (SpillFull, SpillUnavailable) as full:
-            get_logger().warning("spill_refused", reason=str(full), next="requests are answered 503")
+            if not self._refused:  # said once, until the file takes events again
+                get_logger().warning("spill_refused", reason=str(full), next="requests are answered 503")
+            self._refused = True
             raise error from None
+        self._refused = False
 
 
 class Resender:

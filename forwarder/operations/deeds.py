@@ -22,7 +22,11 @@ class Recent(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
 
 
 def deeds(operator: Operator, asked: Recent) -> list[Deed]:
-    """The newest first."""
+    """The newest first.
+
+    Raises:
+        UsageError: so many are not listed, or `before` is no id.
+    """
     if not 1 <= asked.limit <= SHOWN_MAX:
         raise UsageError(f"limit {asked.limit}: from 1 to {SHOWN_MAX} are listed")
     if asked.before and not _ID.fullmatch(asked.before):

@@ -75,7 +75,12 @@ class Crew(Struct, frozen=True):
 
 
 def pause(operator: Operator, asked: ToPause) -> PauseBegun:
-    """Send nothing to a destination, in place of a pause that is in force."""
+    """Send nothing to a destination, in place of a pause that is in force.
+
+    Raises:
+        UsageError: the duration cannot be.
+        InvalidSettings: the destination is not configured.
+    """
     seconds = None if asked.duration is None else parse_duration_s(asked.duration)
     keys, reason = operator.keys(asked.destination), asked.reason[:REASON_MAX_LENGTH]
     detail = reason if asked.duration is None else f"{reason}, for {asked.duration}"

@@ -1,7 +1,7 @@
 """Dead letters: page through them, look at one, group, count, export, import and purge them."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -14,6 +14,7 @@ from forwarder.dead.purging import purge as purging
 from forwarder.dead.reading import Bound, page, selected_of_all
 from forwarder.dead.selection import Selection
 from forwarder.errors import ForwarderError, NotThere, UsageError
+from forwarder.key_settings import masked
 from forwarder.operations.letter_forms import (
     Alike,
     Chosen,
@@ -37,17 +38,21 @@ from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.keys import Keys
 
 PAGE_MAX = 1_000
-"""Letters of a page, and groups of an answer."""
+"""Letters of a page."""
 
 
 def letters(operator: Operator, asked: Paging) -> Letters:
-    """One page of a selection."""
+    """One page of a selection.
+
+    Raises:
+        UsageError: a filter, the place or the length of the page cannot be.
+    """
     if not 1 <= asked.limit <= PAGE_MAX:
         raise UsageError(f"limit {asked.limit}: a page has from 1 to {PAGE_MAX:,} letters")
     start = None if asked.start is None else known_id(asked.start)
     partitions, chosen = operator.partitions(asked.destination), asked.selection(now_ms())
     found = page(operator.client, partitions, chosen, limit=asked.limit, start=start, newest_first=asked.newest_first)
-    return Letters([as_letter(operator, one) for one in found.letters], found.next)
+    return Letters(as_letters(operator, found.letters), found.next)
 
 
 def letter(operator: Operator, asked: One) -> Letter:
@@ -56,38 +61,45 @@ def letter(operator: Operator, asked: One) -> Letter:
     Raises:
         NotThere: there is none of this id.
     """
-    keys = partition_with(operator, asked)
-    found = dead_letters.get(operator.client, keys, asked.id) if keys else None
-    if found is None:
-        raise NotThere(f"there is no dead letter {asked.id}: it was replayed or purged, or never was")
-    return as_letter(operator, found)
+    _, found = located(operator, asked)
+    (plain,) = as_letters(operator, [found])
+    return plain
 
 
-def partition_with(operator: Operator, asked: One) -> Keys | None:
-    """The partition that has a letter, if any."""
+def located(operator: Operator, asked: One) -> tuple[Keys, DeadLetter]:
+    """The partition that has a letter, and the letter; raises as `letter`."""
     letter_id = known_id(asked.id)
-    partitions = operator.partitions(asked.destination)
-    return next((keys for keys in partitions if dead_letters.get(operator.client, keys, letter_id)), None)
+    for keys in operator.partitions(asked.destination):
+        if found := dead_letters.get(operator.client, keys, letter_id):
+            return keys, found
+    raise NotThere(f"there is no dead letter {asked.id}: it was replayed or purged, or never was")
 
 
-def as_letter(operator: Operator, found: DeadLetter) -> Letter:
-    """A letter for programs, without secrets."""
-    return Letter(**exported(found, operator.settings.secrets))
+def as_letters(operator: Operator, found: Iterable[DeadLetter]) -> list[Letter]:
+    """Letters for programs, without secrets."""
+    secrets = operator.settings.secrets
+    return [Letter(**exported(one, secrets)) for one in found]
 
 
 def groups(operator: Operator, asked: Grouping) -> Groups:
-    """What letters of a selection died of, the commonest first."""
+    """What letters of a selection died of, the commonest first.
+
+    Raises:
+        UsageError: a filter or a bound cannot be.
+    """
+    if asked.limit < 0 or asked.looked_at_max < 0:
+        raise UsageError("limit and looked_at_max must not be below 0, which stands for all")
     bound = Bound(asked.looked_at_max)
     found = grouped(_selected(operator, asked, bound))
-    several = found.commonest
+    several, secrets = found.commonest, operator.settings.secrets
     shown = several[: asked.limit] if asked.limit else several
-    return Groups([_alike(operator, group) for group in shown], len(several), found.total, bound.reached)
+    return Groups([_alike(group, secrets) for group in shown], len(several), found.total, bound.reached)
 
 
 def stats(operator: Operator, asked: Chosen) -> Stats:
     """Counts of a selection."""
-    counts = grouped(_selected(operator, asked)).stats()
-    errors = [ErrorCount(_masked(operator, one["error"]), one["count"]) for one in counts.pop("errors")]
+    counts, secrets = grouped(_selected(operator, asked)).stats(), operator.settings.secrets
+    errors = [ErrorCount(masked(one["error"], secrets), one["count"]) for one in counts.pop("errors")]
     return Stats(errors=errors, **counts)
 
 
@@ -139,9 +151,9 @@ def purgeable(asked: ToPurge) -> Selection:
     """
     chosen = asked.selection(now_ms())
     if chosen.is_everything and not asked.all:
-        raise UsageError("give a filter, or --all for all of them")
+        raise UsageError("give a filter, or say that all are meant (--all)")
     if asked.all and not chosen.is_everything:
-        raise UsageError("--all and filters do not go together")
+        raise UsageError("a filter and all of them (--all) do not go together")
     return chosen
 
 
@@ -176,16 +188,10 @@ def _selected(operator: Operator, asked: Chosen, bound: Bound | None = None) -> 
     return selected_of_all(operator.client, operator.partitions(asked.destination), asked.selection(now_ms()), bound)
 
 
-def _alike(operator: Operator, group: Group) -> Alike:
+def _alike(group: Group, secrets: Sequence[str]) -> Alike:
     plain: dict[str, Any] = group.as_json()
-    example = Example(plain["example"]["id"], _masked(operator, plain["example"]["error"]))
-    return Alike(**{**plain, "example": example, "message": _masked(operator, plain["message"])})
-
-
-def _masked(operator: Operator, text: str) -> str:
-    for secret in operator.settings.secrets:
-        text = text.replace(secret, "***")
-    return text
+    example = Example(plain["example"]["id"], masked(plain["example"]["error"], secrets))
+    return Alike(**{**plain, "example": example, "message": masked(plain["message"], secrets)})
 
 
 def laid_out(body: str) -> Sequence[str]:

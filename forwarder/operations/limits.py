@@ -4,19 +4,18 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from dotenv import dotenv_values
 from msgspec import Struct
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from forwarder.allowed import allowed
+from forwarder.dotenv_file import DOTENV, dotenv_variables
 from forwarder.queue.address import masked
-from forwarder.settings import PREFIX, Settings
+from forwarder.settings import NAMED, PREFIX, Settings
 from forwarder.upstream_settings import Upstream
+from forwarder.wrong_settings import NAMED_MODELS
 
 MASK = "********"
-NAMED = ("destinations", "ingest_keys", "console_users", "console_tokens")
-"""Settings with names of the user's own, which are listed one by one."""
 
 
 class Setting(Struct, frozen=True):
@@ -54,7 +53,7 @@ def listed(settings: Settings, set_by: dict[str, str]) -> Iterator[Setting]:
         for field, variable in destination_variables(destination).items():
             if field in own:
                 yield _setting(variable, Upstream.model_fields[field], getattr(upstream, field), set_by)
-    for group in NAMED[1:]:
+    for group in NAMED_MODELS:
         for name, one in sorted(getattr(settings, group).items()):
             for field in sorted(one.model_fields_set):
                 variable = f"{PREFIX}{group.upper()}__{name.upper()}__{field.upper()}"
@@ -63,9 +62,8 @@ def listed(settings: Settings, set_by: dict[str, str]) -> Iterator[Setting]:
 
 def origins() -> dict[str, str]:
     """The variables that are set; the environment wins over .env."""
-    return {name.upper(): ".env" for name in dotenv_values(".env")} | {
-        name.upper(): "environment" for name in os.environ
-    }
+    in_file = {name.upper(): DOTENV for name in dotenv_variables()}
+    return in_file | {name.upper(): "environment" for name in os.environ}
 
 
 def _setting(name: str, info: FieldInfo, value: object, set_by: dict[str, str]) -> Setting:

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
+from forwarder.answers import JSON_LINES
 from forwarder.operations.table import EXPORT, OPERATIONS, Operation
 
 JsonObject = dict[str, Any]
@@ -63,7 +64,7 @@ def _parameter(name: str, schema: JsonObject, place: str) -> JsonObject:
 
 def _answer(one: Operation[Any, Any]) -> JsonObject:
     if one is EXPORT:
-        return {"description": "JSON lines.", "content": {"application/x-ndjson": {"schema": {"type": "string"}}}}
+        return {"description": "JSON lines.", "content": {JSON_LINES: {"schema": {"type": "string"}}}}
     (schema,), _ = msgspec.json.schema_components([one.answer], ref_template=_TEMPLATE)
     return {"description": "Done.", "content": {"application/json": {"schema": schema}}}
 

@@ -143,9 +143,9 @@ def together(replays: Sequence[Replay]) -> Replay:
     first = replays[0]
     if len(replays) == 1:
         return first
-    behind = min(replays, key=lambda one: (not one.active, one.state == "done"))
+    slowest = min(replays, key=lambda one: (not one.active, one.state == "done"))
     ids = [one.id for one in replays]
-    note = "; ".join(filter(None, [behind.note, f"replays {', '.join(ids)}"]))
+    note = "; ".join(filter(None, [slowest.note, f"replays {', '.join(ids)}"]))
     examples = [example for one in replays for example in one.kept_examples]
     counts = {name: sum(getattr(one, name) for one in replays) for name in _ADDED}
-    return replace(behind, id=first.id, ids=ids, note=note, kept_examples=examples, **counts)
+    return replace(slowest, id=first.id, ids=ids, note=note, kept_examples=examples, **counts)

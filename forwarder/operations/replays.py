@@ -1,7 +1,6 @@
 """Replays: rehearse, begin, look, cancel, go on; and one letter that was edited by hand."""
 
 import json
-import time
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -10,7 +9,7 @@ from msgspec.structs import replace
 from forwarder.dead.filters import Filters
 from forwarder.errors import UsageError
 from forwarder.feedback import codec
-from forwarder.operations.letters import as_letter, letter, partition_with
+from forwarder.operations.letters import as_letters, located
 from forwarder.operations.operator import Operator, now_ms
 from forwarder.operations.replay_forms import (
     Edited,
@@ -33,8 +32,13 @@ SHOWN_MAX = 200
 
 
 def plan_replay(operator: Operator, asked: ToReplay) -> WouldDo:
-    """Look at what a replay would do, and move nothing."""
-    found = rehearsed(operator, asked)
+    """Look at what a replay would do, and move nothing.
+
+    Raises:
+        UsageError: it makes no sense.
+    """
+    desks, plan, trace_ids = checked(operator, asked)
+    found = _rehearsed(operator, desks.each, plan, trace_ids)
     return WouldDo(
         dry_run=True,
         matched=found.matched,
@@ -43,15 +47,9 @@ def plan_replay(operator: Operator, asked: ToReplay) -> WouldDo:
         spent=found.spent,
         reasons=dict(found.reasons.most_common()),
         estimated_s=round(found.estimated_s(asked.rate), 1),
-        first=[as_letter(operator, one) for one in found.first],
+        first=as_letters(operator, found.first),
         kept_examples=[Kept(*pair) for pair in found.examples],
     )
-
-
-def rehearsed(operator: Operator, asked: ToReplay) -> Rehearsal:
-    """The same, with the letters themselves."""
-    desks, plan, trace_ids = checked(operator, asked)
-    return _rehearsed(operator, desks.each, plan, trace_ids)
 
 
 def _rehearsed(operator: Operator, desks: Sequence[Desk], plan: Plan, trace_ids: dict[str, str]) -> Rehearsal:
@@ -105,10 +103,9 @@ def replay_edited(operator: Operator, asked: Edited) -> Replay:
         UsageError: that is no valid event.
         NotThere: there is no such letter.
     """
-    letter(operator, asked)  # is there
-    chosen, keys = Filters(id=(asked.id,)).selection(now_ms()), partition_with(operator, asked)
-    partition = keys.partition if keys else 0
-    desk, plan = Desk(operator.client, operator.settings, asked.destination, partition), Plan(chosen, body=asked.body)
+    keys, _ = located(operator, asked)
+    desk = Desk(operator.client, operator.settings, asked.destination, keys.partition)
+    plan = Plan(Filters(id=(asked.id,)).selection(now_ms()), body=asked.body)
     desk.check(plan)
     return as_replay(_begin(operator, desk, plan, {}, background=True))
 
@@ -122,7 +119,11 @@ def _begin(operator: Operator, desk: Desk, plan: Plan, trace_ids: dict[str, str]
 
 
 def replays(operator: Operator, asked: Newest) -> list[Replay]:
-    """The replays that began last, the newest first."""
+    """The replays that began last, the newest first.
+
+    Raises:
+        UsageError: so many are not listed.
+    """
     if not 1 <= asked.limit <= SHOWN_MAX:
         raise UsageError(f"limit {asked.limit}: from 1 to {SHOWN_MAX} replays are listed")
     return [as_replay(record) for record in _desks(operator, asked.destination).newest(asked.limit)]
@@ -219,7 +220,7 @@ def as_replay(record: Record) -> Replay:
 
 def _state(record: Record) -> str:
     """As in the record; one that is not over and that nobody runs is waiting for a worker, or was interrupted."""
-    if not record.active or record.held(time.time_ns() // 1_000_000):
+    if not record.active or record.held(now_ms()):
         return record.state
     if record.background:
         return record.state if record.state == "canary" else "waiting"
@@ -229,7 +230,7 @@ def _state(record: Record) -> str:
 def _details(plan: Plan) -> list[str]:
     """What a plan does besides, for the trail."""
     found = [f"{name} = {value}" for name, value in plan.edits.items()]
-    found += [f"event {plan.body}"] if plan.body else []
+    found += ["an event mended by hand"] if plan.body else []  # which what people wrote is part of
     found += ["trace ids from a map"] if plan.trace_ids else []
     found += [f"to {plan.to}"] if plan.to else []
     for name in ("limit", "rate", "max_replays"):

@@ -24,6 +24,10 @@ class UnreadableBody(ForwarderError):
     """A body stands in a form, or an entry is of a version, that this program does not read; another one may."""
 
 
+class DamagedBody(UnreadableBody):
+    """A body that nobody can read: what was written in a form is not what stands there."""
+
+
 class Form(Protocol):
     """One way to write bodies.
 
@@ -37,10 +41,15 @@ class Form(Protocol):
         """A body in this form."""
 
     def read(self, name: str, data: bytes) -> bytes | None:
-        """The body again; None when the name is of another form. Raises UnreadableBody when it cannot be."""
+        """The body again; None when the name is of another form.
+
+        Raises:
+            UnreadableBody: something is missing here that others may have.
+            DamagedBody: nobody can read it.
+        """
 
 
-class Codec:
+class BodyCodec:
     """Writes bodies in forms, one upon the other, and reads whatever stands there.
 
     Args:
@@ -63,6 +72,7 @@ class Codec:
 
         Raises:
             UnreadableBody: it stands in a form that cannot be read here.
+            DamagedBody: nobody can read it.
         """
         if not body.startswith(NUL):
             return body
@@ -82,17 +92,17 @@ class Codec:
         raise UnreadableBody(f"its body stands in the form {name!r}, which is not read here")
 
 
-PLAIN: Final = Codec(())
+PLAIN: Final = BodyCodec(())
 """Writes nothing but JSON."""
 
-_of_clients: "WeakKeyDictionary[object, Codec]" = WeakKeyDictionary()
+_of_clients: "WeakKeyDictionary[object, BodyCodec]" = WeakKeyDictionary()
 
 
-def attach(client: object, codec: Codec) -> None:
+def attach(client: object, codec: BodyCodec) -> None:
     """From now on what is written by this client stands as the codec says."""
     _of_clients[client] = codec
 
 
-def codec_of(client: object) -> Codec:
+def codec_of(client: object) -> BodyCodec:
     """That of a client."""
     return _of_clients.get(client, PLAIN) if _of_clients else PLAIN

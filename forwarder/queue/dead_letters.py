@@ -1,11 +1,11 @@
-"""Dead letters: what was refused for good, one event each, and the steps that replay or purge them."""
+"""Dead letters: what was refused for good, one event each; how they are read, purged and imported."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
 
-from forwarder.queue.codec import NUL, Codec, UnreadableBody, codec_of
+from forwarder.queue.codec import NUL, BodyCodec, UnreadableBody, codec_of
 from forwarder.queue.connection import Client
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import Argument, Step
@@ -20,9 +20,7 @@ REASONS: Final = ("rejected", "unproven", "too_large", "exhausted", "invalid", "
 `poison`: of an entry that was handed out too often without ever being settled."""
 IMPORTS_LIFE_MS: Final = 30 * 86_400_000
 """How long after the last import it is remembered which letters were imported."""
-LETTER_FIELDS: Final = (
-    *("body", "reason", "status", "error", "attempts", "at", "source", "batch", "entry", "replays"),
-)
+LETTER_FIELDS: Final = ("body", "reason", "status", "error", "attempts", "at", "source", "batch", "entry", "replays")
 """The fields of a letter on the stream, in the order in which the scripts take them."""
 
 
@@ -211,7 +209,7 @@ def _paired(flat: list[bytes]) -> dict[bytes, bytes]:
     return dict(zip(turns, turns, strict=True))
 
 
-def _body(codec: Codec, body: bytes) -> bytes:
+def _body(codec: BodyCodec, body: bytes) -> bytes:
     """As it was sent; one that cannot be read here stays as it is, which is no event."""
     if not body.startswith(NUL):
         return body
@@ -221,7 +219,7 @@ def _body(codec: Codec, body: bytes) -> bytes:
         return body
 
 
-def _letter(codec: Codec, entry_id: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
+def _letter(codec: BodyCodec, entry_id: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
     field = fields.get
     return DeadLetter(  # by position, for names cost half as much again
         _body(codec, field(b"body", b"")),

@@ -1,19 +1,19 @@
 """The forms that the settings ask for."""
 
 from forwarder.errors import InvalidSettings
-from forwarder.queue.codec import PLAIN, Codec, Form
+from forwarder.queue.codec import PLAIN, BodyCodec, Form
 from forwarder.queue.packing import NAME, PACKED
 from forwarder.settings import Settings
 
 
-def codec_for(settings: Settings) -> Codec:
+def codec_for(settings: Settings) -> BodyCodec:
     """How bodies stand on the queue of these settings.
 
     Raises:
         InvalidSettings: a key is none, or what a form needs is not installed.
     """
     forms = [*_packed(settings), *_sealed(settings)]
-    return Codec(forms) if forms else PLAIN
+    return BodyCodec(forms) if forms else PLAIN
 
 
 def _packed(settings: Settings) -> list[Form]:

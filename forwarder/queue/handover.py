@@ -1,12 +1,12 @@
 """Chunks handed over to Redis, and what became of each: stored, certainly not stored, or perhaps."""
 
 import contextlib
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from redis.exceptions import RedisError
 
+from forwarder.clock import now_ms
 from forwarder.errors import ForwarderError
 from forwarder.queue.chunk import Chunk
 from forwarder.queue.connection import connect, reach
@@ -67,8 +67,8 @@ class Handover:
         """Append chunks with one round trip; what is not as durable as FORWARDER_DURABILITY wants it is unanswered."""
         if away := self.reach():
             return Handed(refused=chunks, away=away)
-        settings, now_ms = self._settings, time.time_ns() // 1_000_000
-        steps = [chunk.step(settings.key_prefix, settings.caps, now_ms) for chunk in chunks]
+        settings, begun_ms = self._settings, now_ms()
+        steps = [chunk.step(settings.key_prefix, settings.caps, begun_ms) for chunk in chunks]
         try:
             with queue_errors(self._settings):
                 answers = run_all_durably(self._client, steps, settings.durability, settings.redis_timeout_s)

@@ -42,6 +42,7 @@ class Record:
         events: in all of them.
         attempts: to send it, this one included.
         ambiguous: events of it that former attempts may have delivered, added up over the attempts.
+        oldest: the oldest of its members.
     """
 
     batch: str
@@ -49,6 +50,7 @@ class Record:
     events: int
     attempts: int
     ambiguous: int
+    oldest: bytes
 
 
 def begin(keys: Keys, slot: int, token: str, records: Sequence[Record]) -> Step[list[bool]]:
@@ -56,7 +58,7 @@ def begin(keys: Keys, slot: int, token: str, records: Sequence[Record]) -> Step[
     args: list[Argument] = [token, GROUP]
     for record in records:
         value = b"%d %d %d %b" % (record.attempts, record.ambiguous, record.events, b",".join(record.entry_ids))
-        args += [record.batch, value, record.entry_ids[0]]
+        args += [record.batch, value, record.oldest]
     step_keys = [keys.lease(slot), keys.batches, keys.events]
     return Step("begin", step_keys, args, lambda reply: [bool(one) for one in reply])
 

@@ -4,9 +4,9 @@
     dead:   dead-lettered = replayed + purged + length of the dead stream        (events)
     redis:  entries ever added = entries settled + length of the events stream   (entries)
 
-Besides those sums the hash holds `dead_lettered:REASON`, `refused:REASON` and `dropped:REASON` (by the queue, by a
-producer; never accepted), `ingest_refused:STATUS` (requests, not events), `requests`, `requests:STATUS`, `retries` and
-`ambiguous` (events that may have been delivered twice).
+Besides those sums the hash holds `dead_lettered:REASON`, `refused:REASON` (events that the queue did not take, by each
+try), `dropped:REASON` (events that a producer has lost), `ingest_refused:STATUS` (requests, not events), `requests`,
+`requests:STATUS`, `retries` and `ambiguous` (events that may have been delivered twice).
 """
 
 from collections import Counter

@@ -69,18 +69,3 @@ def posted(client: Client, keys: Keys, done: Notice) -> None:
 def put_off(client: Client, keys: Keys, failed: Notice) -> None:
     """It has not; `due` says when to try again."""
     client.hset(keys.outbox, failed.id, msgspec.json.encode(failed))
-
-
-def claim(client: Client, name: str, life_ms: int) -> bool:
-    """Take `keys.posting` or `keys.trimming` for so long; False when somebody has it."""
-    return bool(client.set(name, 1, nx=True, px=life_ms))
-
-
-def renew(client: Client, name: str, life_ms: int) -> None:
-    """Keep it, or take the promise that was made to us."""
-    client.set(name, 1, px=life_ms)
-
-
-def release(client: Client, name: str) -> None:
-    """Give it back."""
-    client.delete(name)

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from forwarder.errors import ForwarderError
 from forwarder.extras import require
-from forwarder.queue.codec import UnreadableBody
+from forwarder.queue.codec import DamagedBody, UnreadableBody
 
 Compression = Literal["none", "zstd"]
 
@@ -38,7 +38,8 @@ class Packed:
         """Unpack.
 
         Raises:
-            UnreadableBody: it is torn, or too long, or the extra `zstd` is not installed.
+            UnreadableBody: the extra `zstd` is not installed.
+            DamagedBody: it is torn, or too long.
         """
         if name != NAME:
             return None
@@ -50,9 +51,9 @@ class Packed:
         try:
             plain: bytes = inflater.decompress(data, UNPACKED_MAX_BYTES)
         except zstd.ZstdError as error:
-            raise UnreadableBody(f"it is compressed and damaged: {error}") from None
+            raise DamagedBody(f"it is compressed and damaged: {error}") from None
         if not inflater.eof or inflater.unused_data:
-            raise UnreadableBody("it is compressed, and damaged or longer than anything that we write")
+            raise DamagedBody("it is compressed, and damaged or longer than anything that we write")
         return plain
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from forwarder.queue.accepted import accepted
-from forwarder.queue.codec import PLAIN, Codec
+from forwarder.queue.codec import PLAIN, BodyCodec
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.keys import Keys
 from forwarder.queue.replays import LIFE_MS, Record
@@ -93,7 +93,9 @@ class Turned:
     witness: str
 
 
-def move(keys: Keys, record: Record, page: Page, *, ttl_ms: int, backlog_max: int | None, codec: Codec) -> Step[Turned]:
+def move(
+    keys: Keys, record: Record, page: Page, *, ttl_ms: int, backlog_max: int | None, codec: BodyCodec
+) -> Step[Turned]:
     """Move a page of letters back onto the queue; an empty one keeps the lease.
 
     Args:

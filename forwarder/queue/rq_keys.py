@@ -113,7 +113,7 @@ def lost_jobs(control: Client, *, older_than_s: float) -> list[LostJob]:
     taken = _ids(control.lrange(f"{QUEUE}:intermediate", 0, -1))
     workers = {worker.name for worker in read_workers(control)}
     lost = [
-        LostJob(one, "it waits, and what it was has run out")
+        LostJob(one, "it waits in the queue, and its job has expired")
         for one in sorted(waiting)
         if not control.exists(JOB + one)
     ]

@@ -20,6 +20,7 @@ from forwarder.queue.codec import PLAIN, codec_of
 
 Answer = TypeVar("Answer")
 Argument = str | bytes | int
+Command = tuple[Argument, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,12 @@ def as_stored(client: object, step: Step[Answer]) -> Step[Answer]:
 
 
 def run(client: redis.Redis, step: Step[Answer]) -> Answer:
-    """Run a step; loads the script when the server does not have it."""
+    """Run a step; loads the script when the server does not have it.
+
+    Raises:
+        RedisError: it was refused, or nobody knows whether it was done.
+        ForwarderError: what the step says that its answer raises.
+    """
     step, (code, digest) = as_stored(client, step), source(step.script)
     try:
         reply = client.evalsha(digest, len(step.keys), *step.keys, *step.args)
@@ -63,7 +69,14 @@ def run(client: redis.Redis, step: Step[Answer]) -> Answer:
     return step.read(reply)
 
 
-Command = tuple[Argument, ...]
+async def run_async(client: redis.asyncio.Redis, step: Step[Answer]) -> Answer:
+    """As `run`, for an asyncio client."""
+    step, (code, digest) = as_stored(client, step), source(step.script)
+    try:
+        reply = await client.evalsha(digest, len(step.keys), *step.keys, *step.args)
+    except NoScriptError:
+        reply = await client.eval(code, len(step.keys), *step.keys, *step.args)
+    return step.read(reply)
 
 
 class Rounds:
@@ -131,7 +144,7 @@ def run_rounds(client: redis.Redis, rounds: Rounds) -> Rounds:
 
 
 async def run_rounds_async(client: redis.asyncio.Redis, rounds: Rounds) -> Rounds:
-    """The same for an asyncio client."""
+    """As `run_rounds`, for an asyncio client."""
     while commands := rounds.commands:
         async with client.pipeline(transaction=False) as pipeline:
             for words in commands:
@@ -147,16 +160,6 @@ def _answer(read: Callable[[Any], Answer], reply: Any) -> Answer | RedisError | 
         return read(reply)
     except ForwarderError as refusal:
         return refusal
-
-
-async def run_async(client: redis.asyncio.Redis, step: Step[Answer]) -> Answer:
-    """The same for an asyncio client."""
-    step, (code, digest) = as_stored(client, step), source(step.script)
-    try:
-        reply = await client.evalsha(digest, len(step.keys), *step.keys, *step.args)
-    except NoScriptError:
-        reply = await client.eval(code, len(step.keys), *step.keys, *step.args)
-    return step.read(reply)
 
 
 @cache

@@ -10,7 +10,7 @@ import os
 from typing import Final
 
 from forwarder.errors import InvalidSettings
-from forwarder.queue.codec import UnreadableBody
+from forwarder.queue.codec import DamagedBody, UnreadableBody
 
 PREFIX: Final = "aesgcm:"
 KEY_BYTES: Final = 32
@@ -77,7 +77,8 @@ class Sealed:
         """Open.
 
         Raises:
-            UnreadableBody: the key is not one of ours, or the body was changed since it was sealed.
+            UnreadableBody: the key is not one of ours.
+            DamagedBody: the body was changed since it was sealed.
         """
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - as above
 
@@ -90,4 +91,4 @@ class Sealed:
         try:
             return self._ciphers[name].decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], name.encode())
         except (InvalidTag, ValueError):
-            raise UnreadableBody("it was changed since it was sealed") from None
+            raise DamagedBody("it was changed since it was sealed") from None

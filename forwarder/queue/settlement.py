@@ -47,16 +47,16 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
+class DeliveredSingles:
     """Entries of one event each, of no replay, whose events were all delivered.
 
     Attributes:
         ids: theirs.
-        claimed: the events that the append of each has counted.
+        counted: events that the append of each has counted.
     """
 
     ids: Sequence[bytes]
-    claimed: int
+    counted: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Settled:
 
 def settle(
     keys: Keys,
-    settlements: Sequence[Settlement | Delivered],
+    settlements: Sequence[Settlement | DeliveredSingles],
     tally: Mapping[str, int],
     *,
     records: Sequence[str] = (),
@@ -92,7 +92,7 @@ def settle(
     columns = _columns(settlements)
     letters = [(index, letter) for index, one in columns.looked_at for letter in one.letters]
     pieces = [(index, one, piece) for index, one in columns.looked_at for piece in one.put_back]
-    args: list[Argument] = [GROUP, len(columns.ids), _numbers(columns.claimed), _numbers(columns.events)]
+    args: list[Argument] = [GROUP, len(columns.ids), _numbers(columns.counted), _numbers(columns.events)]
     args += [len(tally) * 2, len(letters), len(pieces), ",".join(records), int(again)]
     replays = list(dict.fromkeys([replay for _, one in columns.looked_at if (replay := one.entry.replay)]))
     args += [_places(columns, replays), b",".join(columns.ids)]
@@ -115,21 +115,21 @@ class _Columns:
     """The entries of a step, column by column; with those that must be looked at, by their index from 1."""
 
     ids: list[bytes] = field(default_factory=list)
-    claimed: list[str] = field(default_factory=list)
+    counted: list[str] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
     looked_at: list[tuple[int, Settlement]] = field(default_factory=list)
 
 
-def _columns(settlements: Sequence[Settlement | Delivered]) -> _Columns:
+def _columns(settlements: Sequence[Settlement | DeliveredSingles]) -> _Columns:
     columns = _Columns()
     for one in settlements:
-        if isinstance(one, Delivered):
+        if isinstance(one, DeliveredSingles):
             columns.ids += one.ids
-            columns.claimed += [str(one.claimed)] * len(one.ids)
+            columns.counted += [str(one.counted)] * len(one.ids)
             columns.events += ["1"] * len(one.ids)
         else:
             columns.ids.append(one.entry.id)
-            columns.claimed.append(str(one.entry.claimed))
+            columns.counted.append(str(one.entry.counted))
             columns.events.append(str(one.events))
             columns.looked_at.append((len(columns.ids), one))
     return columns

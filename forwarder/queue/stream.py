@@ -2,11 +2,11 @@
 
 import re
 import secrets
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from forwarder.clock import now_ms
 from forwarder.errors import QueueFull
 from forwarder.feedback import Members
 from forwarder.queue.accepted import Accepted, read_accepted
@@ -49,7 +49,7 @@ class Entry:
         return self.fields.get(b"body", b"")
 
     @property
-    def claimed(self) -> int:
+    def counted(self) -> int:
         """The events that the append counted; 0 for a plain XADD."""
         return _integer(self.fields.get(b"events"), 0)
 
@@ -143,7 +143,7 @@ def append(
         QueueFull: the backlog is at its cap, or the server's memory nearly is; nothing was stored.
     """
     body = members.joined if members.count == 1 else b"[" + members.joined + b"]"
-    accepted_ms = time.time_ns() // 1_000_000 if at_ms is None else at_ms
+    accepted_ms = now_ms() if at_ms is None else at_ms
     args: list[Argument] = [body, members.count, accepted_ms, source]
     args += [caps.share(keys.destination), caps.dedupe_ttl_s, caps.memory_max_percent, int(doubtful)]
     args.append(" ".join(members.traceparents))
@@ -202,6 +202,7 @@ def opened(client: object, entry: Entry) -> Entry:
 
     Raises:
         UnreadableBody: it is of a newer version, or its body stands in a form that cannot be read here.
+        DamagedBody: nobody can read its body.
     """
     version = entry.fields.get(b"v")
     if version is None:

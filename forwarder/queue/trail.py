@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from forwarder.queue.connection import Client
+from forwarder.queue.entry_ids import place
 from forwarder.queue.keys import OperatorKeys
 from forwarder.queue.scripts import Argument, Step, run
 
@@ -73,7 +74,7 @@ def newest(client: Client, keys: OperatorKeys, limit: int, before: str = "") -> 
         for deed, of in page:
             if of:
                 results.setdefault(of, deed.result)
-            elif not before or _place(deed.id) < _place(before):
+            elif not before or place(deed.id) < place(before):
                 found.append(replace(deed, result=results.get(deed.id, "")))
         start = f"({page[-1][0].id}"
     return found[:limit]
@@ -90,7 +91,7 @@ def _read(entry_id: str, fields: dict[bytes, bytes]) -> tuple[Deed, str]:
         return fields.get(name.encode(), b"").decode("utf-8", "replace")
 
     given = {name: text(name) for name in (*_FIELDS, "result")}
-    return Deed(**given, id=entry_id, at_ms=_place(entry_id)[0]), text("of")
+    return Deed(**given, id=entry_id, at_ms=place(entry_id)[0]), text("of")
 
 
 def _add(client: Client, keys: OperatorKeys, fields: dict[str, str]) -> str:
@@ -99,11 +100,6 @@ def _add(client: Client, keys: OperatorKeys, fields: dict[str, str]) -> str:
         args += [name, _bounded(value)]
     step: Step[str] = Step("trail", [keys.trail], args, lambda reply: str(reply.decode()))
     return run(client, step)
-
-
-def _place(entry_id: str) -> tuple[int, int]:
-    time_ms, _, sequence = entry_id.partition("-")
-    return int(time_ms), int(sequence)
 
 
 def _bounded(text: str) -> bytes:

@@ -54,6 +54,9 @@ class UnderWay(Generic[Answer]):
         except (RedisConnectionError, RedisTimeoutError, NoScriptError, *ELSEWHERE):
             self.close()
             return self._again()
+        except RedisError:
+            self.close()
+            raise
         self._connection = None
         self._pool.release(connection)
         return self._read(reply)

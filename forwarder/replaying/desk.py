@@ -5,13 +5,13 @@ with entries that wait; so nobody here needs to know RQ.
 """
 
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from msgspec.structs import replace
 
+from forwarder import clock
 from forwarder.errors import ForwarderError, NotThere, UsageError
 from forwarder.feedback import codec
 from forwarder.queue import replays
@@ -110,7 +110,7 @@ class Desk:
             return self.begin(plan, by=by, trace_ids=trace_ids, background=background)
         if not background and not running.background and read_plan(running.plan).same_but_for_times(plan):
             return self._taken(running, token)
-        raise ReplayRuns(running, _now_ms())
+        raise ReplayRuns(running, clock.now_ms())
 
     def resume(self, replay_id: str, *, background: bool) -> Record:
         """Go on with a replay that was cancelled, stopped or interrupted.
@@ -127,7 +127,7 @@ class Desk:
         plan = read_plan(record.plan)
         what, other = self._begin(replace(record, holder=token), plan, new=False)
         if what != "begun":
-            raise ReplayRuns(self.get(other), _now_ms())
+            raise ReplayRuns(self.get(other), clock.now_ms())
         if plan.canary and not record.canaried and record.moved >= plan.canary:  # whoever goes on has seen its outcome
             run(self.client, replays.turn(self.keys, replay_id, token, "running", fields={"canaried": 1}))
         return self.get(replay_id, holder=token)
@@ -164,14 +164,14 @@ class Desk:
 
     def run(self, record: Record) -> Run:
         """Run a replay that is ours."""
-        settings = self.settings
+        settings, target = self.settings, self._target(record)
         site = Site(
             client=self.client,
             keys=self.keys,
-            target=self._target(record),
+            target=target,
             codec=codec(settings.limits),
             lease_ms=round(settings.lease_ttl_s * 1000),
-            backlog_max=settings.caps.share(self.destination),
+            backlog_max=settings.caps.share(target.destination),
             durability=settings.durability,
             wait_s=settings.redis_timeout_s,
         )
@@ -193,10 +193,10 @@ class Desk:
     def _taken(self, record: Record, token: str) -> Record:
         """A replay that was interrupted: ours from now on."""
         if not token or record.background:
-            raise ReplayRuns(record, _now_ms())
+            raise ReplayRuns(record, clock.now_ms())
         taken = run(self.client, replays.take(self.keys, record.id, token, round(self.settings.lease_ttl_s * 1000)))
         if taken != "taken":
-            raise ReplayRuns(record, _now_ms())
+            raise ReplayRuns(record, clock.now_ms())
         return self.get(record.id, holder=token)
 
     def _target(self, record: Record) -> Keys:
@@ -209,7 +209,3 @@ class Desk:
             return record
         delivered, died = replays.outcomes(self.client, target, record.id)
         return replace(record, delivered=delivered, died=died)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

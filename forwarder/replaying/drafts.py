@@ -5,9 +5,9 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from forwarder.dead.selection import place
 from forwarder.queue import dead_letters, replays
 from forwarder.queue.dead_letters import DeadLetter
+from forwarder.queue.entry_ids import before, place
 from forwarder.queue.replay_pages import Page
 from forwarder.queue.replays import Record
 from forwarder.replaying.judging import Judged, judged
@@ -87,6 +87,4 @@ class Drafts:
         return replays.trace_ids(self._site.client, self._site.keys, self._id, wanted)
 
     def _between(self, first: str, last: str) -> Iterator[DeadLetter]:
-        time_ms, sequence = place(first)
-        after = f"{time_ms}-{sequence - 1}" if sequence else f"{time_ms - 1}-{2**64 - 1}"
-        return dead_letters.scan(self._site.client, self._site.keys, after=after, until=last)
+        return dead_letters.scan(self._site.client, self._site.keys, after=before(first), until=last)

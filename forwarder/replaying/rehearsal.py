@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from forwarder.dead.selection import place
 from forwarder.feedback import Codec
 from forwarder.flaws import Flaw
 from forwarder.queue import dead_letters
 from forwarder.queue.connection import Client
 from forwarder.queue.dead_letters import DeadLetter
+from forwarder.queue.entry_ids import place
 from forwarder.queue.keys import Keys
 from forwarder.replaying.judging import SPENT, Lookup, judged
 from forwarder.replaying.pages import EXAMPLES_MAX

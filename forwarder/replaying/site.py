@@ -18,7 +18,7 @@ class Site:
         target: of the one that they return to.
         codec: says what a valid event is.
         lease_ms: life of a lease that is not kept.
-        backlog_max: waiting events at which nothing moves.
+        backlog_max: waiting events of the target at which nothing moves.
         durability: what a letter has reached elsewhere before it leaves here.
         wait_s: for that.
     """

@@ -9,18 +9,17 @@ trace, and after that the chunk is `doubtful` (see `Chunk`): it is appended, and
 import json
 import sqlite3
 import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from forwarder import forks
+from forwarder import clock, forks
 from forwarder.errors import SpillFull, SpillUnavailable
 from forwarder.feedback import Members
 from forwarder.queue.chunk import Chunk
-from forwarder.queue.codec import PLAIN, Codec
+from forwarder.queue.codec import PLAIN, BodyCodec
 from forwarder.queue.forms import codec_for
 from forwarder.settings import Settings
 from forwarder.spill import schema
@@ -65,7 +64,9 @@ class SpillFile:
         codec: how bodies stand in it.
     """
 
-    def __init__(self, path: Path, *, max_bytes: int, key_prefix: str, dedupe_ttl_s: int, codec: Codec = PLAIN) -> None:
+    def __init__(
+        self, path: Path, *, max_bytes: int, key_prefix: str, dedupe_ttl_s: int, codec: BodyCodec = PLAIN
+    ) -> None:
         self.path = path
         self._max_pages = max(schema.LEAST_PAGES, max_bytes // schema.PAGE_BYTES)
         self._prefix = key_prefix
@@ -96,7 +97,7 @@ class SpillFile:
         """
         if not self.path.exists():
             return []
-        now_ms = _now_ms()
+        now_ms = clock.now_ms()
         with self._transaction() as db:
             found = db.execute(schema.WAITING, (self._prefix, now_ms, json.dumps(list(without)), most)).fetchall()
             until_ms = now_ms + int(claim_s * 1_000)
@@ -206,14 +207,14 @@ def spill_file(settings: Settings) -> SpillFile | None:
     )
 
 
-def _columns(chunk: Chunk, codec: Codec) -> tuple[str | int | bytes, ...]:
+def _columns(chunk: Chunk, codec: BodyCodec) -> tuple[str | int | bytes, ...]:
     members = chunk.members
     head = (chunk.chunk_id, chunk.destination, chunk.source, chunk.at_ms)
     body = codec.write(members.joined)
     return (*head, members.count, chunk.doubtful_from_ms, body, " ".join(members.traceparents))
 
 
-def _chunk(row: Sequence[Any], codec: Codec) -> Chunk:
+def _chunk(row: Sequence[Any], codec: BodyCodec) -> Chunk:
     to, name, body, events, parents, *rest = row
     return Chunk(to, name, Members(codec.read(body), events, tuple(parents.split())), *rest)
 
@@ -225,7 +226,3 @@ def _refusal(path: Path, error: Exception) -> SpillFull | SpillUnavailable:
     return SpillUnavailable(
         f"the spill file {path} cannot be used ({reason}): make its folder writable, or set FORWARDER_SPILL_PATH"
     )
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

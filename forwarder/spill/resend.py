@@ -1,10 +1,10 @@
 """Resend: what lies in the spill file is appended, the oldest first, with its first time and its chunk id."""
 
 import contextlib
-import time
 from collections.abc import Sequence
 from typing import Final
 
+from forwarder import clock
 from forwarder.errors import SpillUnavailable
 from forwarder.queue.caps import Caps
 from forwarder.queue.handover import Handed, Handover
@@ -33,7 +33,7 @@ def resend(spill: SpillFile, handover: Handover, caps: Caps, *, without: Sequenc
     chunks = spill.take(ROUND_CHUNKS, without=without)
     if not chunks:
         return Handed()
-    sent_ms = time.time_ns() // 1_000_000
+    sent_ms = clock.now_ms()
     handed = handover.hand_over(chunks)
     if handed.stored:
         spill.done(handed.stored)

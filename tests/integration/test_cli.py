@@ -228,7 +228,7 @@ def test_an_interrupted_send_says_how_to_go_on(process: Callable[..., "subproces
 
     assert sending.returncode == 130
     assert out.startswith("appended 20 events")
-    assert err == "interrupted; stopped behind line 20: the same command with --skip 20 goes on\n"
+    assert err == "interrupted; stopped after line 20: the same command with --skip 20 goes on\n"
 
 
 def test_an_unreachable_queue_is_one_line(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -405,7 +405,7 @@ def test_stats(cli: Cli, client: Client) -> None:
 
     assert stats["reasons"] == {"rejected": 2, "exhausted": 1}
     assert stats["errors"] == [{"error": "no trace …", "count": 3}]
-    assert cli("dead-letters", "stats", "--reason", "exhausted").stdout.startswith("1 dead letters\n")
+    assert cli("dead-letters", "stats", "--reason", "exhausted").stdout.startswith("1 dead letter\n")
 
 
 def test_export_loses_nothing(cli: Cli, client: Client) -> None:
@@ -442,7 +442,7 @@ def test_purge_asks_on_a_terminal(
 
     result = cli("dead-letters", "purge", "--all", input=answer)
 
-    assert "delete 1 dead letters of default for good?" in result.stderr
+    assert "delete 1 dead letter of default for good?" in result.stderr
     assert result.exit_code == left
     assert client.xlen(KEYS.dead) == left
 
@@ -515,7 +515,7 @@ def test_replay_asks_on_a_terminal(cli: Cli, client: Client, monkeypatch: pytest
 
     result = cli("replay", input="n\n")
 
-    assert "move 1 dead letters of default back onto the queue?" in result.stderr
+    assert "move 1 dead letter of default back onto the queue?" in result.stderr
     assert (result.exit_code, client.xlen(KEYS.dead)) == (1, 1)
     assert cli("replay", "--yes").exit_code == 0
     assert client.xlen(KEYS.dead) == 0

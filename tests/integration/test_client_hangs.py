@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from forwarder import FeedbackClient
+from forwarder.paths import DataDir
 from forwarder.spill.file import spill_file
 from tests.integration.conftest import StartRig
 from tests.support.programs import HOLDS, queued, run_program, sent, started_program, wait_for
 from tests.support.rig import Rig
+from tests.support.slow import Slow
 from tests.support.waiting import eventually
 
 BOUND_S = 30
@@ -101,6 +103,26 @@ def test_a_disk_that_hangs_does_not_keep_events_from_redis(rig: Rig) -> None:
     spill.close()
     assert sorted(queued(rig)) == sent("a", count=700)
     client.close()
+
+
+def test_a_disk_that_fails_is_no_trouble_of_redis(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("forwarder.spill.file.BUSY_S", 0.1)
+    with Slow(rig.folder / "slow.sock", DataDir(rig.settings.data_dir).socket, late_s=0.7) as slow:
+        rig.variables["FORWARDER_REDIS_URL"] = slow.url
+        client, spill = rig.client(mode="buffered"), spill_file(rig.settings)
+        assert spill
+        spill.put([])
+        with spill._transaction():  # another process that does not let go of the file
+            client.thumbs_up("a-0")  # is under way for so long that a copy is wanted
+            assert client.flush(BOUND_S).appended == 1
+            assert eventually(lambda: "feedback events cannot be appended" in caplog.text), caplog.text
+        assert "the appender failed" not in caplog.text
+        client.thumbs_up("a-1")
+        assert client.close(BOUND_S).safe
+    spill.close()
+    assert sorted(queued(rig)) == sent("a", count=2)
 
 
 def test_send_returns_while_the_server_is_frozen_and_everything_arrives_later(rig: Rig) -> None:

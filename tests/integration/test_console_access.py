@@ -47,7 +47,9 @@ def test_a_page_leads_to_the_login_and_the_login_back_to_the_page(ingest: Ingest
     assert "ann (operator)" in browser.http.get("/console/").text
 
 
-@pytest.mark.parametrize("elsewhere", ["https://evil.example/console/", "//evil.example", "/console/\\evil", "/v1/"])
+@pytest.mark.parametrize(
+    "elsewhere", ["https://evil.example/console/", "//evil.example", "/console/\\evil", "/v1/", "/console/€"]
+)
 def test_the_login_leads_nowhere_else(ingest: Ingest, elsewhere: str) -> None:
     assert Browser(ingest).login("ann", PASSWORD, next=elsewhere).headers["location"] == "/console/"
 
@@ -245,7 +247,8 @@ def test_a_password_becomes_lines_of_settings_that_do_not_hold_it() -> None:
     [
         (("console-password", "ann"), "short\n", "too short"),
         (("console-password", "ann", "--role", "god"), f"{PASSWORD}\n", "viewer and operator"),
-        (("console-token", "a b"), "", "FORWARDER_CONSOLE_TOKENS"),
+        (("console-token", "a b"), "", "'a b' cannot be a name"),
+        (("console-password", "Ann"), f"{PASSWORD}\n", "'Ann' cannot be a name"),
     ],
 )
 def test_what_cannot_be_is_one_clear_line(words: tuple[str, ...], typed: str, said: str) -> None:

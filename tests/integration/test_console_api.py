@@ -216,6 +216,7 @@ def test_one_letter_is_replayed_with_another_event_in_its_place(rig: Rig, api: h
     )
     mended = '{"trace_id":"mended","value":3}'
     replay = got(api.post(path, json={"body": mended}))
+    assert got(api.get("/api/trail"))[0]["detail"] == "an event mended by hand", "and not what people wrote"
     rig.start_worker()
     assert eventually(lambda: got(api.get(f"/api/replays/{replay['id']}"))["delivered"] == 1)
     end_worker(rig)
@@ -270,6 +271,7 @@ def test_each_change_is_on_the_trail(rig: Rig, api: httpx.Client) -> None:
         ("/api/dead-letters?since=tomorrow", 422, "tomorrow"),
         ("/api/dead-letters?destination=nowhere", 404, "nowhere"),
         ("/api/dead-letters?start=x", 422, "is not an id"),
+        ("/api/dead-letters/groups?limit=-1", 422, "limit"),
         ("/api/trail?before=x", 422, "before"),
         ("/api/replays/nothing", 404, "there is no replay"),
         ("/api/nowhere", 404, "/docs"),

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 
 from forwarder.dead.retention import Retention, is_due, retention, trim
 from forwarder.errors import ForwarderError
+from forwarder.queue.keys import Keys
 from tests.integration.conftest import StartRig
 from tests.support.letters import bury
+from tests.support.programs import run_program
 from tests.support.rig import Rig
 from tests.support.sandbox import ROOT
 from tests.support.waiting import eventually
@@ -139,6 +142,17 @@ def test_letters_beyond_the_age_go_and_younger_ones_stay(rig: Rig) -> None:
     rig.assert_books_close()
 
 
+def test_what_is_trimmed_is_read_by_nobody_else_and_partitions_do_not_share_a_file(rig: Rig) -> None:
+    folder = rig.folder / "old"
+    for partition in (0, 1):
+        bury(rig.redis, 10, partition=partition)
+        assert trim(rig.redis, Keys(partition=partition), kept(folder, count=0), always).counts == {"count": 10}
+
+    assert [len(file.read_text().splitlines()) for file in folder.iterdir()] == [10, 10]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
 def test_what_cannot_be_written_is_not_trimmed(rig: Rig) -> None:
     bury(rig.redis, 10)
     (rig.folder / "file").write_text("in the way")
@@ -150,6 +164,17 @@ def test_what_cannot_be_written_is_not_trimmed(rig: Rig) -> None:
 def test_without_a_setting_nothing_is_ever_trimmed(rig: Rig) -> None:
     bury(rig.redis, 10)
     assert not is_due(rig.redis, rig.keys, retention(rig.settings, "default"))
+
+
+def test_a_trim_that_takes_long_leaves_the_rest_to_the_next(start_rig: StartRig) -> None:
+    rig = start_rig(FORWARDER_DEAD_MAX_COUNT="100")
+    bury(rig.redis, 600)
+
+    done = run_program(rig, "from workers import jobs\njobs.TRIM_S = 0\nsay(jobs.trim('default'))")
+
+    assert done.stdout.strip() == "trimmed 0", done.stderr
+    assert len(rig.dead()) == 600
+    assert not rig.redis.exists(rig.keys.trimming), "the next sweep asks for another"
 
 
 def test_workers_trim_by_themselves(start_rig: StartRig) -> None:

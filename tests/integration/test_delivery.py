@@ -28,11 +28,11 @@ def statuses(rig: Rig) -> Counter[int]:
     return Counter(request["status"] for request in rig.sandbox.requests(10_000))
 
 
-def paused(rig: Rig, kind: str | None = None) -> Pause:
+def paused(rig: Rig, kind: str | None = None, keys: Keys | None = None) -> Pause:
     """The pause, once there is one."""
 
     def look() -> Pause | None:
-        pause = get_pause(rig.redis, rig.keys)
+        pause = get_pause(rig.redis, keys or rig.keys)
         return pause if pause and kind in (None, pause.kind) else None
 
     pause = eventually(look)
@@ -200,6 +200,15 @@ def test_a_key_that_is_mended_by_a_restart_is_tried_at_once(start_rig: StartRig)
     assert (books["delivered"], books.dead) == (2_000, 0)
     assert rig.sandbox.counts()["duplicates"] == 0
     rig.assert_books_close()
+
+
+def test_a_pause_names_the_variable_of_its_destination(start_rig: StartRig) -> None:
+    long = {"FORWARDER_PAUSE_MIN_S": "3600", "FORWARDER_PAUSE_MAX_S": "3600"}
+    rig = start_rig(FORWARDER_DESTINATIONS__EU__API_KEY="wrong-key", **long)
+    rig.sandbox.set_keys(["sandbox"])
+    rig.start_worker()
+    rig.client(destination="eu").thumbs_up("t")
+    assert "set FORWARDER_DESTINATIONS__EU__API_KEY" in paused(rig, "settings", Keys("eu")).reason
 
 
 def test_a_restart_with_the_same_wrong_key_costs_one_request_and_pauses_again(start_rig: StartRig) -> None:

@@ -24,6 +24,8 @@ DEPLOY = ROOT / "deploy"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 KUBERNETES = "1.31"
+SECRETS = re.findall(r"^(\w+)=$", (DEPLOY / "compose.env.example").read_text(), re.MULTILINE)
+"""What is filled in."""
 LEADING = ("FORWARDER_REDIS_URL", "FORWARDER_CONTROL_URL", "FORWARDER_PARTITIONS", "FORWARDER_DURABILITY")
 """Variables that say where the queue is."""
 GRACE_S = Settings.model_fields["shutdown_grace_s"].default + STOP_MARGIN_S
@@ -57,7 +59,7 @@ def test_the_builder_is_given_what_it_copies_and_no_more() -> None:
 @pytest.fixture(scope="module")
 def compose(tmp_path_factory: pytest.TempPathFactory) -> Any:  # noqa: ANN401 - any YAML
     """The compose file as Docker's own client reads it."""
-    filled = re.sub(r"=$", "=for-the-test", (DEPLOY / "compose.env.example").read_text(), flags=re.MULTILINE)
+    filled = re.sub(r"^(\w+)=$", r"\1=secret-\1", (DEPLOY / "compose.env.example").read_text(), flags=re.MULTILINE)
     return composed(tmp_path_factory.mktemp("c"), filled)
 
 
@@ -100,6 +102,17 @@ def test_compose_leads_to_a_redis_of_ones_own_when_that_is_filled_in(compose: An
             settings = load_settings(**{name.removeprefix("FORWARDER_").lower(): value for name, value in env.items()})
             assert settings.redis_url.startswith(scheme)
     assert own["worker"]["environment"]["FORWARDER_CONTROL_URL"].startswith("redis://worker:")
+
+
+def test_compose_hands_no_part_the_secrets_of_another_one(compose: Any) -> None:  # noqa: ANN401
+    ours = {
+        "serve": {"INGEST_PASSWORD", "FORWARDER_INGEST_KEYS__WEB__KEY"},
+        "worker": {"WORKER_PASSWORD", "FORWARDER_API_KEY"},
+        "grafana": {"GRAFANA_PASSWORD"},
+    }
+    for name, service in compose["services"].items():
+        handed = {secret for secret in SECRETS if f"secret-{secret}" in json.dumps(service)}
+        assert handed == ours.get(name, set()), name
 
 
 # Time to stop: for what is in flight, for what hangs, and a margin

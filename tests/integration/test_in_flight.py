@@ -8,6 +8,7 @@ from forwarder.feedback import Members
 from forwarder.queue import in_flight, lease, settlement, stream
 from forwarder.queue.caps import Caps
 from forwarder.queue.connection import connect
+from forwarder.queue.entry_ids import place
 from forwarder.queue.in_flight import SUSPICIOUS_AFTER, Claimed, Record
 from forwarder.queue.keys import GROUP, Keys
 from forwarder.queue.ledger import snapshot
@@ -43,7 +44,8 @@ class Someone:
         return [Entry(entry_id, fields) for entry_id, fields in reply[0][1]] if reply else []
 
     def begin(self, batch: str, entries: list[Entry], attempts: int = 1, ambiguous: int = 0) -> bool:
-        record = Record(batch, [entry.id for entry in entries], len(entries), attempts, ambiguous)
+        oldest = min(ids(entries), key=lambda entry_id: place(entry_id.decode()))
+        record = Record(batch, ids(entries), len(entries), attempts, ambiguous, oldest)
         return run(self.client, in_flight.begin(KEYS, self.slot, self.token, [record]))[0]
 
     def claim(self, count: int = 100, *, suspects: bool = True) -> Claimed:
@@ -219,6 +221,16 @@ def test_a_batch_that_was_taken_over_is_not_sent_by_a_drain_that_has_its_lease_a
     assert len(Someone(client, 1, "other").claim().entries) == 2
     assert run(client, lease.keep(KEYS, 0, "stopped", 60))
     assert not stopped.begin("batch", entries)
+
+
+def test_the_oldest_entry_tells_wherever_it_stands_in_its_batch(client: Redis) -> None:
+    append(client, 2)
+    stopped = Someone(client, 0, "stopped")
+    entries = stopped.read()
+    stopped.die()
+    assert ids(Someone(client, 1, "other").claim(1).entries) == [entries[0].id]
+    assert run(client, lease.keep(KEYS, 0, "stopped", 60))
+    assert not stopped.begin("batch", entries[::-1])
 
 
 def test_a_drain_that_wakes_up_after_its_batch_was_taken_over_and_settled_counts_nothing_twice(client: Redis) -> None:

@@ -2,10 +2,13 @@
 
 import contextlib
 import json
+import os
 import re
 import resource
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -274,4 +277,26 @@ def test_when_the_disk_is_full_too_the_caller_is_told(start_rig: StartRig) -> No
         rig.kill_server()
         answer = ingest.post({"trace_id": "t1", "value": 1})
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
-        assert rig.logged("spill_refused")
+        assert ingest.post({"trace_id": "t2", "value": 1}).status_code == 503
+        assert rig.said('"event": "spill_refused"') == 1, "it is said once"
+
+
+def test_what_keeps_it_from_starting_is_told_without_a_traceback(rig: Rig) -> None:
+    rig.variables["FORWARDER_QUEUE_KEY"] = "not-a-key"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        fd, parent = listener.fileno(), os.getpid()
+        process = subprocess.run(
+            [sys.executable, "-m", "forwarder.ingest", f"--fd={fd}", f"--parent={parent}"],
+            env=rig.environment,
+            pass_fds=[fd],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    serve = rig.start(sys.executable, "-m", "forwarder.cli", "serve")
+    assert process.returncode
+    assert serve.wait(60) == 1
+    for said in (process.stderr, rig.log.read_text()):
+        assert "FORWARDER_QUEUE_KEY: " in said
+        assert "Traceback" not in said

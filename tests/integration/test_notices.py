@@ -1,6 +1,7 @@
 """What operators are told of: each thing once for the whole fleet, signed, and posted again until it has arrived."""
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -18,6 +19,7 @@ from tests.integration.conftest import StartRig
 from tests.support.letters import bury
 from tests.support.rig import Rig
 from tests.support.waiting import eventually
+from workers import webhook
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of the test").decode()
 
@@ -49,6 +51,21 @@ class Receiver:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+class Endless(BaseHTTPRequestHandler):
+    """A webhook that says yes, and goes on talking."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):  # nobody listens any more
+            while True:
+                self.wfile.write(b"x" * 65_536)
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 @pytest.fixture
@@ -126,3 +143,18 @@ def test_a_webhook_gets_each_notice_signed_and_again_until_it_says_yes(start_rig
     assert eventually(lambda: not rig.redis.exists(rig.keys.outbox)), "what has arrived is not kept"
     assert rig.said("notice_dead_letters") == 1
     assert "t1" not in body.decode(), "no payloads"
+
+
+def test_a_webhook_that_goes_on_talking_is_not_listened_to(start_rig: StartRig) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}/hook"
+        rig = start_rig(FORWARDER_WEBHOOK_URL=url, FORWARDER_WEBHOOK_SECRET=SECRET)
+        notices.put_off(rig.redis, rig.keys, Notice("n1", "paused", "default", 1, {}))
+
+        assert webhook.post_outbox(rig.settings, rig.redis, rig.keys) == 1
+
+        server.shutdown()
+        thread.join()
+    assert notices.outbox(rig.redis, rig.keys) == []

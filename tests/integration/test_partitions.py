@@ -8,12 +8,12 @@ from typer.testing import CliRunner, Result
 
 from forwarder.cli.app import app
 from forwarder.console.board import Board
-from forwarder.dead.selection import place
 from forwarder.doctor.checks import judge
 from forwarder.doctor.facts import gather
 from forwarder.feedback import Members
 from forwarder.operations.replay_forms import Replay, together
 from forwarder.queue.chunk import Chunk
+from forwarder.queue.entry_ids import place
 from forwarder.queue.keys import Keys
 from forwarder.queue.pause import end_pause, set_pause
 from forwarder.queue.scripts import run

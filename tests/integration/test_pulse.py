@@ -162,7 +162,7 @@ def reason_after(mine: Session, sweep: Sweep) -> str:
     """Why a session is over, when others have been woken beside it."""
 
     async def scene() -> None:
-        async with others_woken(mine, cast("Any", sweep)):
+        async with others_woken(mine, lambda: cast("Any", sweep)):
             assert await asyncio.to_thread(sweep.twice.wait, WITHIN_S)
 
     asyncio.run(scene())

@@ -56,7 +56,7 @@ def pending_read(client: Redis, consumer: str) -> list[Entry]:
 
 def settle(entries: list[Entry], letters: list[tuple[int, DeadLetter]] | None = None, **tally: int) -> Step[Settled]:
     done = [
-        Settlement(entry, entry.claimed or 1, [letter for of, letter in letters or [] if of == index])
+        Settlement(entry, entry.counted or 1, [letter for of, letter in letters or [] if of == index])
         for index, entry in enumerate(entries)
     ]
     return settlement.settle(KEYS, done, tally)
@@ -250,7 +250,7 @@ def test_recut_replaces_an_entry_and_buries_what_is_invalid(client: Redis) -> No
     taken = books(client)
     assert (taken["accepted"], taken["pending"], taken["dead_lettered:invalid"], taken.entries) == (4, 3, 1, 2)
     again = pending_read(client, "a")
-    assert [(entry.claimed, entry.accepted) for entry in again] == [(2, accepted([5, 7])), (1, accepted([6]))]
+    assert [(entry.counted, entry.accepted) for entry in again] == [(2, accepted([5, 7])), (1, accepted([6]))]
     assert [entry.traceparents for entry in again] == [["00-a-b-01", "00-c-d-01"]] * 2
     assert run(client, recut(KEYS, Recut(entry, pieces, []), again=True)) == Settled(0, 0)
     assert books(client) == taken
@@ -309,7 +309,7 @@ def test_a_letter_is_replayed_once(client: Redis) -> None:
     assert (taken["replayed"], taken["pending"], taken.dead) == (3, 3, 0)
     entries = pending_read(client, "a")
     assert [(entry.replays, entry.at_ms, entry.source) for entry in entries] == [(1, 7, b"s")] * 2
-    assert [entry.claimed for entry in entries] == [2, 1]
+    assert [entry.counted for entry in entries] == [2, 1]
 
 
 def bury_apart(client: Redis, count: int) -> list[DeadLetter]:
@@ -330,7 +330,7 @@ def test_a_page_that_nobody_else_touched_moves_as_a_whole(client: Redis) -> None
     assert moved(client, record, letters, known) == (3, 0)
     assert deletions(client) == before + 1
     (entry,) = pending_read(client, "a")
-    assert (entry.claimed, entry.accepted) == (3, accepted([7, 8, 9]))
+    assert (entry.counted, entry.accepted) == (3, accepted([7, 8, 9]))
     assert (books(client)["replayed"], books(client).dead) == (3, 0)
 
 

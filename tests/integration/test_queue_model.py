@@ -175,7 +175,7 @@ class QueueModel(RuleBasedStateMachine):
         names = [name for entry in parcel.entries for name in events_of(entry.body)]
         ids = [entry.id for entry in parcel.entries]
         ambiguous = parcel.attempts * len(names)
-        record = Record(parcel.batch, ids, len(names), parcel.before + parcel.attempts + 1, ambiguous)
+        record = Record(parcel.batch, ids, len(names), parcel.before + parcel.attempts + 1, ambiguous, ids[0])
         begun = self.run(in_flight.begin(KEYS, drain.slot, drain.token, [record]))[0]
         assert begun == drain.alive
         if begun:

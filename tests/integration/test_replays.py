@@ -180,8 +180,8 @@ def test_letters_of_different_first_times_share_an_entry_and_move_together(rig: 
     assert rig.redis.info("commandstats")["cmdstat_xdel"]["calls"] == 3, "each page moves as a whole"
     found: Any = rig.redis.xrange(rig.keys.events)
     entries = [Entry(entry_id, fields) for entry_id, fields in found]
-    assert [entry.claimed for entry in entries] == [500, 500, 200]
-    times = [entry.accepted.of(place) for entry in entries for place in range(entry.claimed)]
+    assert [entry.counted for entry in entries] == [500, 500, 200]
+    times = [entry.accepted.of(place) for entry in entries for place in range(entry.counted)]
     assert times == [FIRST_AT_MS + number for number in range(1_200)]
 
 
@@ -346,6 +346,15 @@ def test_letters_go_to_another_destination_and_both_books_close(start_rig: Start
     assert rig.books("eu")["delivered"] == 1_200
     rig.assert_books_close()
     assert all(line.closes for line in rig.books("eu").lines)
+
+
+def test_a_queue_elsewhere_is_full_by_its_own_cap(start_rig: StartRig) -> None:
+    rig = start_rig(FORWARDER_BACKLOG_MAX_EVENTS="1000", FORWARDER_DESTINATIONS__EU__PARTITIONS="2")
+    bury(rig.redis, 600)
+    run = desk(rig).run(begun(rig, Plan(ALL, to="eu")))
+
+    assert ran(run).moved == 500, "half of it is each partition's"
+    assert run.full
 
 
 @pytest.mark.parametrize("vanished", [0, 2])

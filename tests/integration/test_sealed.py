@@ -144,6 +144,22 @@ def test_a_worker_without_the_key_leaves_what_it_cannot_read_and_one_with_it_del
     rig.assert_everything_arrived(20)
 
 
+def test_a_body_that_nobody_can_read_becomes_a_dead_letter_as_it_is(rig: Rig) -> None:
+    rig.client().send_many(events(2))
+    (sealed,) = bodies(rig, rig.keys.events)
+    damaged = {sealed[:-1] + bytes([sealed[-1] ^ 1]), b"\0zstd\0no such thing"}
+    for body in damaged:
+        rig.redis.xadd(rig.keys.events, {"body": body, "v": "2"})
+    rig.start_worker()
+
+    books = rig.settled()
+
+    assert (books["delivered"], books.dead) == (2, 2)
+    assert {(letter.reason, letter.body) for letter in rig.dead()} == {("invalid", body) for body in damaged}
+    assert {letter.error for letter in rig.dead()} >= {"it was changed since it was sealed"}
+    rig.assert_books_close()
+
+
 def test_without_a_key_nothing_is_changed(start_rig: StartRig) -> None:
     rig = start_rig()
     rig.client().send_many(events(2))

@@ -1,5 +1,6 @@
 """Spans: who handed an event over can be followed to the request that delivered it."""
 
+import json
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -32,6 +33,33 @@ for span in kept.get_finished_spans():
 """
 """A program with spans of its own; says what spans there were."""
 
+TWO_AT_ONCE = """
+import contextlib
+from forwarder import tracing
+from forwarder.client import direct, traced
+
+class Spans:
+    @contextlib.contextmanager
+    def handing_over(self, destination):
+        yield "00-" + threading.current_thread().name.zfill(32) + "-00f067aa0ba902b7-01"
+
+traced.ProducerSpans = Spans
+both, named = threading.Barrier(2), direct.new_chunk_id
+
+def meet(*arguments):
+    both.wait(60)
+    return named(*arguments)
+
+direct.new_chunk_id = meet
+client = FeedbackClient(mode="direct")
+threads = [threading.Thread(target=client.thumbs_up, args=(str(number),), name=str(number)) for number in (1, 2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+"""Two threads whose appends are both within their spans at one moment; a trace id is its thread's name."""
+
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
@@ -60,6 +88,15 @@ def test_a_batch_is_linked_to_the_spans_of_those_who_handed_its_events_over(
     requests = {span.parent_id: span.about["http.response.status_code"] for span in collector.named("POST")}
     assert requests == {batch.span_id: 200 for batch in batches}
     assert all(not batch.parent_id for batch in batches)
+
+
+def test_each_of_two_threads_hands_over_under_its_own_span(rig: Rig) -> None:
+    rig.variables["FORWARDER_TRACING"] = "on"
+    done = run_program(rig, TWO_AT_ONCE)
+    assert not done.stderr
+    entries: Any = rig.redis.xrange(rig.keys.events)
+    spans = {json.loads(fields[b"body"])["trace_id"]: fields[b"traceparent"].decode() for _, fields in entries}
+    assert {trace_id: int(span.split("-")[1]) for trace_id, span in spans.items()} == {"1": 1, "2": 2}
 
 
 def test_the_ingest_goes_on_with_its_callers_trace(rig: Rig, collector: Collector) -> None:

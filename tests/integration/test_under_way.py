@@ -1,6 +1,7 @@
 """Commands whose answers are waited for later, and what happens when none comes."""
 
 import pytest
+from redis.exceptions import ResponseError
 
 from forwarder.queue import dead_letters, replays
 from forwarder.queue.connection import Client, connect
@@ -11,6 +12,8 @@ from tests.support.letters import bury
 from tests.support.replays import begun
 
 KEYS = Keys()
+MORE_THAN_CONNECTIONS = 40
+"""More commands than a client has connections; one that is not given back is missing for good."""
 
 
 @pytest.fixture
@@ -41,6 +44,15 @@ def test_what_was_not_answered_is_asked_again(client: Client) -> None:
     client.client_kill_filter(_type="normal", skipme=True)
 
     assert asking.answer() == "asked again"
+
+
+def test_a_refusal_takes_no_connection_away(client: Client) -> None:
+    client.set("text", "x")
+    for _ in range(MORE_THAN_CONNECTIONS):
+        with pytest.raises(ResponseError, match="WRONGTYPE"):
+            asked(client, "HGET", "text", "field").answer()
+
+    assert client.get("text") == b"x"
 
 
 def test_an_answer_that_nobody_waits_for_disturbs_nobody(client: Client) -> None:

@@ -115,6 +115,12 @@ def test_what_was_tried_before_does_not_travel_with_what_was_not() -> None:
     assert [(one.attempts, len(one.loads)) for one in [*closed, last]] == [(0, 1), (3, 2), (0, 1)]
 
 
+def test_the_oldest_entry_of_a_batch_is_the_least_by_number() -> None:
+    made = Batch([load(numbered(1), number) for number in (10, 9, 11)])
+    assert made.oldest == made.entry_ids[1]
+    assert Batch(made.parts[:1]).oldest == made.entry_ids[0]
+
+
 def test_one_load_can_close_two_batches() -> None:
     coalescer = Coalescer(Capacity(3, 10_000), LINGER_MS)
     coalescer.add(load(numbered(2), 1), 0.0)

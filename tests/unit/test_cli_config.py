@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from forwarder.cli.app import app
 from forwarder.cli.context import known_variables, unknown_variables
-from forwarder.operations.limits import NAMED, Setting, listed
-from forwarder.settings import Settings, load_settings
+from forwarder.operations.limits import Setting, listed
+from forwarder.settings import NAMED, Settings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +88,17 @@ def test_a_misspelt_variable_is_a_warning_with_the_nearest_name(monkeypatch: pyt
     assert result.stderr == (
         "warning: FORWARDER_BATCH_MAX_EVENT is not a setting; did you mean FORWARDER_BATCH_MAX_EVENTS?\n"
     )
+
+
+@pytest.mark.parametrize("command", ["config", "status", "doctor"])
+def test_a_file_of_settings_that_is_no_text_is_one_line(tmp_path: Path, command: str) -> None:
+    (tmp_path / ".env").write_bytes(b"FORWARDER_API_KEY=caf\xe9\n")
+
+    result = CliRunner().invoke(app, [command])
+
+    assert result.exit_code in (1, 2)
+    assert "the file .env of this folder cannot be read: it is not UTF-8" in result.output
+    assert "defect" not in result.output
 
 
 @pytest.mark.parametrize(

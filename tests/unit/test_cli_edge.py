@@ -39,6 +39,8 @@ def failing(error: BaseException) -> typer.Typer:
         (KeyboardInterrupt("moved 3"), 130, "moved 3\n"),
         (QueueFull("\x1b[31mred"), 1, "error: \\x1b[31mred\n"),
         (FileNotFoundError(2, "No such file", "x"), 1, "error: x: No such file\n"),
+        (NotADirectoryError(20, "Not a directory", "x/y"), 1, "error: x/y: Not a directory\n"),
+        (OSError(28, "No space left on device"), 1, "error: writing: No space left on device\n"),
     ],
 )
 def test_errors_become_lines(error: BaseException, status: int, said: str) -> None:

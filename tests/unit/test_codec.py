@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forwarder.errors import InvalidSettings
-from forwarder.queue.codec import PLAIN, Codec, UnreadableBody, attach, codec_of
+from forwarder.queue.codec import PLAIN, BodyCodec, UnreadableBody, attach, codec_of
 from forwarder.queue.forms import codec_for
 from forwarder.queue.scripts import Step, as_stored
 from forwarder.queue.sealing import Sealed, key_id, parse_keys
@@ -37,12 +37,12 @@ def text(*keys: bytes) -> str:
 
 def test_json_is_read_by_everybody_and_is_what_is_written_without_a_form() -> None:
     assert PLAIN.write(BODY) == BODY
-    assert PLAIN.read(BODY) == Codec([Sealed([OLD])]).read(BODY) == BODY
+    assert PLAIN.read(BODY) == BodyCodec([Sealed([OLD])]).read(BODY) == BODY
 
 
 @given(st.binary(max_size=300))
 def test_whatever_is_sealed_can_be_opened_and_only_then_be_read(body: bytes) -> None:
-    codec = Codec([Sealed([OLD])])
+    codec = BodyCodec([Sealed([OLD])])
     sealed = codec.write(body)
     assert sealed.startswith(b"\0aesgcm:" + key_id(OLD).encode() + b"\0")
     assert codec.read(sealed) == body
@@ -50,18 +50,18 @@ def test_whatever_is_sealed_can_be_opened_and_only_then_be_read(body: bytes) -> 
 
 
 def test_forms_stand_upon_each_other_and_are_named_in_their_order() -> None:
-    codec = Codec([Backwards(), Sealed([OLD])])
+    codec = BodyCodec([Backwards(), Sealed([OLD])])
     written = codec.write(BODY)
     assert written.startswith(b"\0backwards,aesgcm:" + key_id(OLD).encode() + b"\0")
     assert codec.read(written) == BODY
     assert written != codec.write(BODY), "no two are alike"
-    assert Codec([Backwards()]).write(BODY) == b"\0backwards\0" + BODY[::-1]
+    assert BodyCodec([Backwards()]).write(BODY) == b"\0backwards\0" + BODY[::-1]
     with pytest.raises(UnreadableBody, match="'backwards'"):
-        Codec([Sealed([OLD])]).read(written)
+        BodyCodec([Sealed([OLD])]).read(written)
 
 
 def test_a_key_is_rotated_by_putting_the_new_one_before_the_old_one() -> None:
-    of_old, of_both, of_new = (Codec([Sealed(keys)]) for keys in ([OLD], [NEW, OLD], [NEW]))
+    of_old, of_both, of_new = (BodyCodec([Sealed(keys)]) for keys in ([OLD], [NEW, OLD], [NEW]))
     assert of_both.read(of_old.write(BODY)) == of_new.read(of_both.write(BODY)) == BODY
     with pytest.raises(UnreadableBody, match=f"sealed with key {key_id(OLD)}, which FORWARDER_QUEUE_KEY has not"):
         of_new.read(of_old.write(BODY))
@@ -69,7 +69,7 @@ def test_a_key_is_rotated_by_putting_the_new_one_before_the_old_one() -> None:
 
 @pytest.mark.parametrize("at", [-1, 30, 18, 12])
 def test_what_was_changed_is_not_opened(at: int) -> None:
-    codec = Codec([Sealed([OLD])])
+    codec = BodyCodec([Sealed([OLD])])
     sealed = bytearray(codec.write(BODY))
     sealed[at] ^= 1
     with pytest.raises(UnreadableBody):
@@ -80,7 +80,7 @@ def test_what_was_changed_is_not_opened(at: int) -> None:
     "body", [b"\0", b"\0\0", b"\0aesgcm:\0", b"\0of tomorrow\0data", b"\0" + b"x" * 200, b"\0a\0b", b"\0\xff\0b"]
 )
 def test_a_form_that_is_not_known_is_told(body: bytes) -> None:
-    for codec in (PLAIN, Codec([Sealed([OLD])])):
+    for codec in (PLAIN, BodyCodec([Sealed([OLD])])):
         with pytest.raises(UnreadableBody):
             codec.read(body)
 
@@ -104,7 +104,7 @@ def test_a_step_of_a_client_without_forms_is_the_very_same() -> None:
 
 def test_the_bodies_of_a_step_stand_as_its_client_says() -> None:
     client, one = Client(), step()
-    attach(client, Codec([Backwards()]))
+    attach(client, BodyCodec([Backwards()]))
     assert as_stored(client, one).args == [1, b"\0backwards\0" + BODY[::-1], "x"]
     assert one.args[1] == BODY, "it can be run again"
 
@@ -118,7 +118,7 @@ def test_an_entry_of_an_older_version_is_read() -> None:
     one = entry(body=BODY)
     assert opened(client, one) is one
     assert opened(client, entry(body=BODY, v=b"1")).body == BODY
-    attach(client, Codec([Backwards()]))
+    attach(client, BodyCodec([Backwards()]))
     assert opened(client, entry(body=b"\0backwards\0" + BODY[::-1], v=b"2")).body == BODY
     assert opened(client, one) is one
 
@@ -141,7 +141,7 @@ def test_no_key_no_form(tmp_path: Path) -> None:
     assert codec_for(load_settings()) is PLAIN
     (tmp_path / "keys").write_text(text(NEW) + "\n" + text(OLD) + "\n")
     codec = codec_for(load_settings(queue_key_file=tmp_path / "keys"))
-    assert codec.read(Codec([Sealed([OLD])]).write(BODY)) == BODY
+    assert codec.read(BodyCodec([Sealed([OLD])]).write(BODY)) == BODY
 
 
 @pytest.mark.parametrize("key", ["", "short", text(OLD)[:-3], text(OLD[:16]), f"{text(OLD)},x", "ü" * 44])

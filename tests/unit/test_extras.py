@@ -3,8 +3,11 @@ import sys
 
 import pytest
 
+from forwarder.console.mount import is_offered
 from forwarder.errors import ForwarderError
-from forwarder.extras import EXTRAS, require
+from forwarder.extras import EXTRAS, is_installed, require
+from forwarder.ingest.openapi import openapi
+from forwarder.settings import load_settings
 
 
 @pytest.mark.parametrize("extra", EXTRAS)
@@ -16,6 +19,16 @@ def test_what_is_missing_is_named_with_the_command_that_mends_it(monkeypatch: py
     monkeypatch.setitem(EXTRAS, "cli", ("no_such_module",))
     with pytest.raises(ForwarderError, match=r"no_such_module is missing.*feedback-forwarder\[cli\]"):
         require("cli")
+
+
+def test_whether_an_extra_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert is_installed("console")
+    assert is_offered(load_settings())
+    assert not is_offered(load_settings(console=False))
+    monkeypatch.setitem(EXTRAS, "console", ("starlette", "no_such_module"))
+    assert not is_installed("console")
+    assert not is_offered(load_settings())
+    assert "/api/status" not in openapi(load_settings())["paths"]
 
 
 def test_a_producers_install_has_no_command_line_but_a_clear_word() -> None:

@@ -17,7 +17,7 @@ from forwarder.feedback import codec
 from forwarder.ids import FeedbackIds
 from forwarder.ingest.asgi import Message, Receive
 from forwarder.ingest.auth import Caller, Door, callers, check_exposure
-from forwarder.ingest.body import BodyReader, Disconnected
+from forwarder.ingest.body import MEMBERS_MAX, BodyReader, Disconnected
 from forwarder.ingest.cors import Cors
 from forwarder.ingest.errors import wrong
 from forwarder.settings import load_settings
@@ -108,6 +108,16 @@ def test_any_bytes_are_refused_or_inflated(body: bytes, coding: str) -> None:
     else:
         status = 202 if len(inflated) <= MOST else 500
     assert status in (202, 400, 413)
+
+
+@pytest.mark.parametrize(("compress", "coding"), [(gzip.compress, b"gzip"), (zstd_compress, b"zstd")])
+def test_a_body_of_very_many_members_is_refused_before_it_costs_anything(
+    compress: Callable[[bytes], bytes], coding: bytes
+) -> None:
+    reader, headers = BodyReader(100_000), JSON | {b"content-encoding": coding}
+    most = compress(b"1") * MEMBERS_MAX
+    assert asyncio.run(reader.read(headers, pieces(most))) == b"1" * MEMBERS_MAX
+    assert refusal(lambda: asyncio.run(reader.read(headers, pieces(most + compress(b"")))))[0] == 400
 
 
 def test_a_checksum_that_is_wrong_is_found() -> None:

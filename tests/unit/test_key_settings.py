@@ -96,35 +96,35 @@ def looking(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("looking")
 def test_another_file_in_its_place_is_another_key_and_neither_is_quoted(file: Path) -> None:
     key = Key(load_settings(api_key_file=file).upstream("default"))
-    assert not key.renewed()
+    assert not key.renew()
     replace(file, "sk-of-tomorrow")
-    assert key.renewed()
+    assert key.renew()
     assert key.headers == {"x-portkey-api-key": "sk-of-tomorrow"}
     assert key.secrets == ["sk-of-the-file", "sk-of-tomorrow"]
-    assert not key.renewed()
+    assert not key.renew()
 
 
 @pytest.mark.usefixtures("looking")
 def test_a_file_that_cannot_be_read_meanwhile_leaves_the_key_in_force(file: Path) -> None:
     key = Key(load_settings(api_key_file=file, auth_scheme="bearer").upstream("default"))
     file.unlink()
-    assert not key.renewed()
+    assert not key.renew()
     replace(file, "not a key")
-    assert not key.renewed()
+    assert not key.renew()
     assert key.headers == {"authorization": "Bearer sk-of-the-file"}
     replace(file, "sk-of-tomorrow")
-    assert key.renewed()
+    assert key.renew()
 
 
 def test_a_file_is_not_looked_at_before_its_time(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(key_module, "LOOK_S", 3_600.0)
     key = Key(load_settings(api_key_file=file).upstream("default"))
     replace(file, "sk-of-tomorrow")
-    assert not key.renewed()
+    assert not key.renew()
 
 
 def test_a_key_of_a_setting_is_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(key_module, "LOOK_S", -1.0)
     key = Key(load_settings(api_key="sk-fixed").upstream("default"))
     monkeypatch.setattr(key_module, "_stamp", lambda _: pytest.fail("it was looked for"))
-    assert not key.renewed()
+    assert not key.renew()

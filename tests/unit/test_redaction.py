@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from forwarder.ingest_settings import HASH_PREFIX
 from forwarder.key_settings import MASKED_FROM
+from forwarder.named_settings import HASH_PREFIX
 from forwarder.settings import load_settings
 
 SEALS = [base64.b64encode(bytes([number]) * 32).decode() for number in range(2)]

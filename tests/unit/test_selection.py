@@ -10,6 +10,7 @@ from forwarder.dead.filters import Filters
 from forwarder.dead.selection import Selection, trace_id_of
 from forwarder.errors import UsageError
 from forwarder.queue.dead_letters import REASONS, DeadLetter
+from forwarder.queue.entry_ids import place
 
 NOW_MS = 1_767_225_600_000
 LETTER = DeadLetter(
@@ -88,9 +89,6 @@ def test_only_the_bare_selection_is_everything() -> None:
 def test_the_bounds_of_a_scan_leave_out_nothing_that_matches(since: int, length: int, died: int, sequence: int) -> None:
     selection = Selection(since_ms=since, until_ms=since + length)
     letter = DeadLetter(body=b"", reason=REASONS[0], error="", id=f"{died}-{sequence}")
-
-    def place(stream_id: str) -> tuple[int, ...]:
-        return tuple(int(part) for part in stream_id.split("-"))
 
     scanned = place(selection.after) < place(letter.id or "") <= place(selection.until)
     assert scanned == selection.matches(letter)

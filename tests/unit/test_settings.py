@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from forwarder.errors import InvalidSettings
-from forwarder.settings import Settings, load_settings
+from forwarder.settings import Settings, load_settings, scope_of
 from forwarder.upstream_settings import Upstream
 
 SECRET = "pk-hunter2"
@@ -191,6 +191,11 @@ def test_arguments_win_over_the_environment_and_that_over_dotenv(
     assert (settings.workers, settings.max_drains, settings.sandbox_port) == (2, 3, 4)
 
 
+def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"FORWARDER_API_KEY=caf\xe9\n")
+    assert refusal() == "the file .env of this folder cannot be read: it is not UTF-8"
+
+
 def test_destinations_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORWARDER_DESTINATIONS__EU__BASE_URL", "https://eu.example.org/v1/")
     monkeypatch.setenv("FORWARDER_DESTINATIONS__EU__BATCH_MAX_EVENTS", "9")
@@ -281,6 +286,7 @@ def test_no_secret_is_in_the_text_of_settings() -> None:
         pytest.param({"control_url": f"amqp://user:{SECRET}@host"}, id="control url"),
         pytest.param({"base_url": f"https://user:{SECRET}@host/?x"}, id="base url"),
         pytest.param({"destinations": {"eu": {"base_url": f"ftp://u:{SECRET}@h"}}}, id="destination's base url"),
+        pytest.param({"webhook_url": f"hooks.example.com/services/{SECRET}"}, id="webhook url"),
         pytest.param({"api_key": SECRET, "workers": 0}, id="something else"),
         pytest.param({"api_key": SECRET, "retry_max_ms": 1}, id="the whole"),
     ],
@@ -291,5 +297,24 @@ def test_no_secret_is_in_the_message_of_a_refusal(overrides: dict[str, Any]) -> 
     assert SECRET not in message
 
 
+def test_every_password_of_a_url_is_known_for_one() -> None:
+    known = load_settings(
+        redis_url="redis+sentinel://user:of-the-primary@a,b/main?sentinel_username=s&sentinel_password=of-sentinels",
+        control_url="redis://host/0?password=in-the-query",
+        webhook_url="https://user:of-the-webhook@host/",
+        webhook_secret="signs-what-is-posted",
+    ).secrets
+    passwords = {"of-the-primary", "of-sentinels", "in-the-query", "of-the-webhook", "signs-what-is-posted"}
+    assert passwords <= set(known)
+
+
 def test_settings_are_what_they_are_called_in_the_public_names() -> None:
     assert isinstance(load_settings(), Settings)
+
+
+# Where the variables of a destination are
+
+
+@pytest.mark.parametrize(("destination", "scope"), [("default", "FORWARDER_"), ("eu", "FORWARDER_DESTINATIONS__EU__")])
+def test_the_variables_of_a_destination_begin_with_its_name(destination: str, scope: str) -> None:
+    assert scope_of(destination) == scope

@@ -20,14 +20,14 @@ def appended(*events: bytes) -> Step[str]:
 
 @pytest.mark.parametrize(("written", "number"), [(b"3", 3), (b"0", 0), (b"", 0), (b"-3", 0), (b"x", 0), (b"9" * 16, 0)])
 def test_a_number_that_a_producer_wrote_is_taken_only_when_it_is_one(written: bytes, number: int) -> None:
-    assert entry(b"{}", events=written).claimed == number
+    assert entry(b"{}", events=written).counted == number
     assert entry(b"{}", replays=written).replays == number
     assert entry(b"{}", attempts=written).attempts == number
 
 
 def test_an_entry_of_a_plain_xadd_has_the_time_of_its_id_and_claims_nothing() -> None:
     read = Entry(b"1700000000123-4", {b"body": b"{}"})
-    assert (read.at_ms, read.claimed, read.replays, read.source, read.body) == (1_700_000_000_123, 0, 0, b"", b"{}")
+    assert (read.at_ms, read.counted, read.replays, read.source, read.body) == (1_700_000_000_123, 0, 0, b"", b"{}")
 
 
 def test_the_time_that_an_entry_names_goes_before_that_of_its_id() -> None:

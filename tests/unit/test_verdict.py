@@ -35,12 +35,12 @@ def test_only_413_calls_an_event_too_large(status: int) -> None:
 @pytest.mark.parametrize(
     ("status", "mend"),
     [
-        (401, "FORWARDER_API_KEY"),
+        (401, "{scope}API_KEY"),
         (402, "subscription"),
-        (403, "FORWARDER_API_KEY"),
-        (404, "FORWARDER_BASE_URL"),
-        (405, "FORWARDER_BASE_URL"),
-        (415, "FORWARDER_CONTENT_ENCODING"),
+        (403, "{scope}API_KEY"),
+        (404, "{scope}BASE_URL"),
+        (405, "{scope}BASE_URL"),
+        (415, "{scope}CONTENT_ENCODING"),
         (301, "redirects"),
         (307, "redirects"),
         (410, "settings"),

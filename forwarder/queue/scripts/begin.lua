@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 -- Note that batches are about to be sent, so that whoever takes one over sends the same batch and knows that it may have
 -- arrived. Fence: a drain whose lease was lost may have lost its entries too, and must not send them; nor when it has
--- the lease again. Whoever takes over takes the oldest first, so the first entry tells for all of a batch.
+-- the lease again. Whoever takes over takes the oldest first, so the oldest entry tells for all of a batch.
 --
 -- KEYS[1] lease string   KEYS[2] batches hash   KEYS[3] events stream
 -- ARGV[1] my token       ARGV[2] group
--- then per batch: its id; its record (attempts, ambiguous events, events, entry ids); the id of its first entry
+-- then per batch: its id; its record (attempts, ambiguous events, events, entry ids); the id of its oldest entry
 --
 -- Returns for each batch 1, or 0 when the lease or the batch is not ours any more.
 local holds = redis.call('GET', KEYS[1]) == ARGV[1]

@@ -38,7 +38,7 @@ local function words(csv)
 end
 
 local group, n = ARGV[1], tonumber(ARGV[2])
-local claimed, actual = numbers(ARGV[3], n), numbers(ARGV[4], n)
+local counted, actual = numbers(ARGV[3], n), numbers(ARGV[4], n)
 local tally_length, letters, pieces = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local at = 11
 local ids, records = words(ARGV[11]), words(ARGV[8])
@@ -71,8 +71,8 @@ end
 local accepted, pending, delivered = 0, 0, 0
 for i = 1, n do
   if not foreign[i] then
-    accepted = accepted + actual[i] - claimed[i]
-    pending = pending - claimed[i]
+    accepted = accepted + actual[i] - counted[i]
+    pending = pending - counted[i]
     delivered = delivered + actual[i]
   end
 end
