@@ -110,3 +110,21 @@ def test_names_are_not_trusted_for_ever_while_nothing_is_accepted() -> None:
     assert alone == [[index] for index in bad[:HINTS_MAX]]
     assert max(len(request) for request in requests[2 * HINTS_MAX + 1 :]) == (500 - HINTS_MAX) // 2
     assert sorted(refused_of(outcome)) == list(bad)
+
+
+def test_what_an_answer_names_is_tried_before_what_waits() -> None:
+    def answer(piece: Piece) -> Verdict:
+        return REFUSED if piece.count == 8 else Cut("HTTP 400: bad", index=1)
+
+    assert sent(begun(8), answer, 3) == [list(range(8)), [0, 1, 2, 3], [1]]
+
+
+def test_a_name_that_was_wrong_costs_one_request_and_no_other_is_believed() -> None:
+    def wrongly(bad: int) -> Callable[[Piece], Verdict]:
+        return lambda piece: Cut("HTTP 400: bad", index=0) if bad in piece.indices else OK
+
+    first, *others = sent(begun(9), wrongly(5))
+    assert first == list(range(9))
+    assert others == [[0], [1, 2, 3, 4], [5, 6, 7, 8], [5, 6], [7, 8], [5], [6]]
+    assert sent(begun(2), wrongly(1)) == [[0, 1], [0], [1]]
+    assert sent(begun(3), wrongly(1)) == [[0, 1, 2], [0], [1], [2]]
