@@ -8,7 +8,7 @@ from forwarder.extras import require
 from forwarder.log import configure_logging
 from forwarder.queue.connection import connect, control_url
 from forwarder.queue.unavailable import queue_errors
-from forwarder.settings import DEFAULT_DESTINATION, PREFIX, Settings
+from forwarder.settings import Settings, scope_of
 from forwarder.signals import Asked
 from forwarder.supervisor import STOP_MARGIN_S, Child, Supervisor, worker_command
 
@@ -73,9 +73,8 @@ def _check_upstreams(settings: Settings) -> None:
     for name in settings.destination_names:
         upstream = settings.upstream(name)
         if not upstream.has_key:
-            scope = "" if name == DEFAULT_DESTINATION else f"DESTINATIONS__{name.upper()}__"
             raise InvalidSettings(
-                f"{PREFIX}{scope}API_KEY is not set: the Feedback API wants a key; "
+                f"{scope_of(name)}API_KEY is not set: the Feedback API wants a key; "
                 "to try without one, `forwarder up` forwards to a sandbox"
             )
         _ = upstream.key  # raises when its file cannot be read

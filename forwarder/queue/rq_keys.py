@@ -16,6 +16,8 @@ QUEUE: Final = "rq:queue:feedback"
 JOB: Final = "rq:job:"
 LISTENING: Final = "rq:workers:feedback"
 """RQ's set of the keys of the workers that listen on our queue."""
+SILENT_AFTER_S: Final = 90.0
+"""A worker that has not said for so long that it lives, does not; an idle one says it each second, a busy one in 30."""
 SHOWN_MAX: Final = 200
 """Characters of what RQ's keys say; whoever may write there could write more."""
 SCANS_MAX: Final = 100

@@ -5,7 +5,7 @@ Everything is read with commands whose cost does not grow with the backlog.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from redis.exceptions import NoPermissionError, ResponseError
 
@@ -14,11 +14,8 @@ from forwarder.queue.flow import Flow, decode
 from forwarder.queue.keys import GROUP, Keys
 from forwarder.queue.ledger import Snapshot, snapshot, total
 from forwarder.queue.pause import Pause, read_pause
-from forwarder.queue.rq_keys import LISTENING, seconds, text
+from forwarder.queue.rq_keys import LISTENING, SILENT_AFTER_S, seconds, text
 from forwarder.queue.scripts import Step, run_async
-
-SILENT_AFTER_S: Final = 90.0
-"""A worker that has not said so long that it lives, does not; a busy one says it every 30 s."""
 
 
 @dataclass(frozen=True, slots=True)

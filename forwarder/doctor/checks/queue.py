@@ -7,11 +7,9 @@ from forwarder.doctor.facts import DestinationFacts, Facts, PartitionFacts
 from forwarder.doctor.finding import Finding, fault, ok, warning
 from forwarder.queue.lease import PROMISED
 from forwarder.queue.rights import ROLES, Right, Role
-from forwarder.queue.rq_keys import Worker
+from forwarder.queue.rq_keys import SILENT_AFTER_S, Worker
 from forwarder.times import shown_duration
 
-DEAD_AFTER_S: Final = 90.0
-"""A worker says every second that it lives, and while it drains every half minute."""
 SILENT_S: Final = 60.0
 """A drain asks for entries every second unless its destination is paused."""
 PENDING_OLD_S: Final = 300.0
@@ -173,7 +171,7 @@ def _variable(lacking: tuple[Right, ...]) -> str:
 
 def _alive(facts: Facts) -> list[Worker]:
     known = (facts.queue and facts.queue.workers) or ()
-    return [one for one in known if one.silent_s is not None and one.silent_s < DEAD_AFTER_S]
+    return [one for one in known if one.silent_s is not None and one.silent_s < SILENT_AFTER_S]
 
 
 def _told(worker: Worker) -> str:

@@ -8,7 +8,7 @@ from forwarder.doctor.facts import Facts
 from forwarder.doctor.finding import Finding, fault, ok, warning
 from forwarder.doctor.upstream import UpstreamFacts
 from forwarder.listening import is_loopback
-from forwarder.settings import DEFAULT_DESTINATION
+from forwarder.settings import scope_of
 
 CERTIFICATE_MIN_DAYS: Final = 14
 _UNREACHED: Final = {
@@ -54,7 +54,7 @@ def certificate(facts: Facts) -> Iterator[Finding]:
 
 
 def _judged(one: UpstreamFacts) -> Finding:
-    check, scope = _check(one), _scope(one)
+    check, scope = _check(one), scope_of(one.destination)
     if one.reached != "answer":
         problem, mend = _UNREACHED[one.reached]
         return fault(check, f"{one.url}: {problem}: {one.error}", mend.format(scope=scope))
@@ -74,8 +74,3 @@ def _judged(one: UpstreamFacts) -> Finding:
 
 def _check(one: UpstreamFacts) -> str:
     return f"upstream {one.destination}"
-
-
-def _scope(one: UpstreamFacts) -> str:
-    own = "" if one.destination == DEFAULT_DESTINATION else f"DESTINATIONS__{one.destination.upper()}__"
-    return f"FORWARDER_{own}"
