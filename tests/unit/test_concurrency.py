@@ -137,6 +137,8 @@ def test_the_state_can_be_kept_as_json(limit: Limit) -> None:
         pytest.param(seen(CALM, silent=1), 60_000, False, id="a drain has not reported"),
         pytest.param(seen(CALM, answered=19), 60_000, False, id="less than a round is answered"),
         pytest.param(seen(CALM, answered=3, peak=3), ROUND_MIN_MS, True, id="little is in flight, all of it answered"),
+        pytest.param(seen(CALM, answered=1, peak=1), ROUND_MIN_MS, True, id="a single request is answered"),
+        pytest.param(seen(CALM, answered=20, peak=40), ROUND_MIN_MS, True, id="what was too much needs no answer"),
         pytest.param(seen(CALM, 400.0), 399, False, id="sooner than the mean round trip"),
         pytest.param(seen(CALM, 400.0), 400, True, id="after the mean round trip"),
         pytest.param(Window(), 60_000, False, id="nothing happened"),
@@ -177,6 +179,8 @@ def test_the_odd_errors_that_calm_has_taught_count_for_nothing_up_to_three_in_a_
         tried = Limit(value=20, proven=19, calm_answered=100 * 10, calm_pushed=taught * 10)
         assert not due(tried, Window(answered=150, pushed_back=most, silent=1), NOW_MS)
         assert due(tried, Window(answered=150, pushed_back=most + 1, silent=1), NOW_MS)
+    proven = replace(tried, proven=20)
+    assert not due(proven, Window(answered=150, pushed_back=10, silent=1), NOW_MS), "more than the one in a hundred"
 
 
 def test_calm_teaches_of_the_last_few_thousand_answers_and_back_pressure_teaches_nothing() -> None:
@@ -270,6 +274,7 @@ def test_a_limit_that_does_not_hold_any_more_is_left_by_quarters() -> None:
 def test_when_even_one_is_too_much_all_is_learned_anew() -> None:
     limit = pushed(Limit(value=1, slow_start=False, ceiling=1, probe_at_ms=NOW_MS + 1))
     assert (limit.value, limit.slow_start, limit.ceiling) == (1, True, 0)
+    assert limit.epoch == 1, "what was sent before says nothing any more"
     assert after(limit).value == 2
 
 
@@ -287,6 +292,7 @@ def test_after_a_pause_it_begins_with_a_quarter_and_doubles_up_to_what_is_proven
     assert (limit.value, limit.decided_ms, limit.epoch) == (16, NOW_MS, 8)
     assert growth(limit, 4) == [32, 64, 65, 67]
     assert resumed(Limit(), NOW_MS).value == 1
+    assert resumed(RESTING, NOW_MS).rest_from == 0
 
 
 def test_after_a_pause_that_came_of_too_much_at_once_it_does_not_try_as_much_again() -> None:
