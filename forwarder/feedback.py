@@ -159,7 +159,7 @@ class Codec:
             return Sifted([], [Flaw(None, None, problem, body)])
         if not parts:
             return Sifted([], [Flaw(None, None, "is an empty array: it holds no event", body)])
-        alone = len(parts) == 1 and not body.lstrip(WHITESPACE).startswith(b"[")
+        alone = not body.lstrip(WHITESPACE).startswith(b"[")
         sifted = Sifted([], [])
         for index, raw in enumerate(parts):
             outcome = self._canonical(raw, None if alone else index)

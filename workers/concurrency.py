@@ -158,7 +158,7 @@ def _watch(limit: Limit, window: Window, now_ms: int) -> Limit:
     if at_least_ms <= limit.base_rtt_ms * QUICK + SLACK_MS:
         return _grown(limit, now_ms)
     slow = at_least_ms > limit.base_rtt_ms * SLOW + SLACK_MS
-    if limit.value > 1 and not rising and (slow or now_ms >= limit.rest_at_ms):
+    if not rising and (slow or now_ms >= limit.rest_at_ms):  # at 1 no round trip is slow: `_base_rtt_ms`
         limit = replace(limit, value=limit.value // 2, rest_from=limit.value, settled=False)
     return replace(limit, slow_start=False)
 

@@ -116,9 +116,6 @@ class Outcome:
     def close(self) -> None:
         """Nothing more is sent: what has no outcome is left."""
         self.rest = [*self.under_way, *self.pieces, *self._others.values()]
-        self.under_way.clear()
-        self.pieces.clear()
-        self._others.clear()
 
     def note(self, piece: Piece, ruling: Ruling) -> None:
         """Note what became of a piece; what of it must be sent anew waits behind the other pieces.

@@ -22,6 +22,48 @@ def test_the_backlog_is_what_comes_during_the_outage_and_has_room_in_redis() -> 
     assert capacity.backlog_max_events > capacity.backlog_events
 
 
+WORKED_OUT = Demand(rate=100_000, event_bytes=100, latency_s=0.2, outage_s=3_600, catch_up_s=3_600)
+
+
+def test_a_plan_worked_out_by_hand() -> None:
+    """Twice the rate while catching up: 2.67 µs of a worker and 1.69 µs of Redis for each of 200,000 events."""
+    assert plan(WORKED_OUT).as_json() == pytest.approx(
+        {
+            "per_worker": 0.7e6 / 2.67,
+            "workers": 1,
+            "requests_at_once": 80,
+            "batch_events": 500,
+            "requests_per_s": 400,
+            "redis_cores": 0.338,
+            "nodes": 1,
+            "partitions": 1,
+            "backlog_events": 360_000_000,
+            "redis_bytes": (33_554_432 + 360_000_000 * 102) / 0.9,
+            "max_drains": 4,
+            "backlog_max_events": 432_000_000,
+        }
+    )
+
+
+def test_a_plan_for_single_entries_worked_out_by_hand() -> None:
+    capacity = plan(replace(WORKED_OUT, singles=True), memory_max_percent=80)
+    assert (capacity.per_worker, capacity.redis_cores) == pytest.approx((0.7e6 / 27.18, 3.28))
+    assert (capacity.workers, capacity.max_drains, capacity.nodes, capacity.partitions) == (8, 8, 5, 10)
+    assert capacity.redis_bytes == pytest.approx((33_554_432 + 360_000_000 * 113.9) / 0.8)
+
+
+def test_the_least_there_can_be() -> None:
+    capacity = plan(Demand(rate=0.001, event_bytes=2_000_000, latency_s=0.001, outage_s=1, catch_up_s=1))
+    assert (capacity.workers, capacity.requests_at_once, capacity.batch_events, capacity.nodes) == (1, 1, 1, 1)
+    assert capacity.backlog_max_events == 10_000_000
+    assert plan(replace(WORKED_OUT, rate=250_000)).nodes == 3, "two of which can agree that the third is away"
+
+
+def test_the_most_that_can_be_set() -> None:
+    capacity = plan(replace(WORKED_OUT, rate=1e8, singles=True))
+    assert (capacity.max_drains, capacity.partitions) == (64, 64)
+
+
 def test_workers_carry_the_rate_and_what_is_to_be_caught_up_with() -> None:
     capacity = plan(replace(DEMAND, rate=1e6))
     assert (capacity.workers - 1) * capacity.per_worker < 2e6 <= capacity.workers * capacity.per_worker

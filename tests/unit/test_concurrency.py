@@ -137,6 +137,8 @@ def test_the_state_can_be_kept_as_json(limit: Limit) -> None:
         pytest.param(seen(CALM, silent=1), 60_000, False, id="a drain has not reported"),
         pytest.param(seen(CALM, answered=19), 60_000, False, id="less than a round is answered"),
         pytest.param(seen(CALM, answered=3, peak=3), ROUND_MIN_MS, True, id="little is in flight, all of it answered"),
+        pytest.param(seen(CALM, answered=1, peak=1), ROUND_MIN_MS, True, id="a single request is answered"),
+        pytest.param(seen(CALM, answered=20, peak=40), ROUND_MIN_MS, True, id="what was too much needs no answer"),
         pytest.param(seen(CALM, 400.0), 399, False, id="sooner than the mean round trip"),
         pytest.param(seen(CALM, 400.0), 400, True, id="after the mean round trip"),
         pytest.param(Window(), 60_000, False, id="nothing happened"),
@@ -177,6 +179,8 @@ def test_the_odd_errors_that_calm_has_taught_count_for_nothing_up_to_three_in_a_
         tried = Limit(value=20, proven=19, calm_answered=100 * 10, calm_pushed=taught * 10)
         assert not due(tried, Window(answered=150, pushed_back=most, silent=1), NOW_MS)
         assert due(tried, Window(answered=150, pushed_back=most + 1, silent=1), NOW_MS)
+    proven = replace(tried, proven=20)
+    assert not due(proven, Window(answered=150, pushed_back=10, silent=1), NOW_MS), "more than the one in a hundred"
 
 
 def test_calm_teaches_of_the_last_few_thousand_answers_and_back_pressure_teaches_nothing() -> None:
@@ -234,6 +238,11 @@ def test_a_try_that_works_forgets_the_ceiling_and_its_steps_double() -> None:
     assert (limit.ceiling, limit.probe_wait_ms) == (0, 0)
 
 
+def test_one_more_than_one_is_a_try_as_any_other() -> None:
+    limit = after(Limit(value=2, slow_start=False, proven=1, ceiling=1))
+    assert (limit.ceiling, limit.proven, limit.value) == (0, 2, 4)
+
+
 # Down, for back-pressure
 
 
@@ -270,6 +279,7 @@ def test_a_limit_that_does_not_hold_any_more_is_left_by_quarters() -> None:
 def test_when_even_one_is_too_much_all_is_learned_anew() -> None:
     limit = pushed(Limit(value=1, slow_start=False, ceiling=1, probe_at_ms=NOW_MS + 1))
     assert (limit.value, limit.slow_start, limit.ceiling) == (1, True, 0)
+    assert limit.epoch == 1, "what was sent before says nothing any more"
     assert after(limit).value == 2
 
 
@@ -287,6 +297,7 @@ def test_after_a_pause_it_begins_with_a_quarter_and_doubles_up_to_what_is_proven
     assert (limit.value, limit.decided_ms, limit.epoch) == (16, NOW_MS, 8)
     assert growth(limit, 4) == [32, 64, 65, 67]
     assert resumed(Limit(), NOW_MS).value == 1
+    assert resumed(RESTING, NOW_MS).rest_from == 0
 
 
 def test_after_a_pause_that_came_of_too_much_at_once_it_does_not_try_as_much_again() -> None:
@@ -303,6 +314,7 @@ def test_what_an_outage_has_taught_is_tried_again_at_once() -> None:
 
 def test_what_was_proven_and_has_held_before_stays_proven_while_it_comes_back() -> None:
     assert after(replace(CALM, value=5)).proven == 20
+    assert after(replace(CALM, value=15)).value == 20, "and is not passed with a leap"
 
 
 # By round trips
@@ -325,6 +337,7 @@ def test_slow_ones_make_the_fleet_rest_when_they_rise_no_more(rtt_ms: float) -> 
     assert (limit.value, limit.rest_from) == (20, 0)
     limit = after(limit, rtt_ms)
     assert (limit.value, limit.rest_from, limit.rtt_ms) == (10, 20, rtt_ms)
+    assert not after(replace(limit, value=20, rest_from=0, settled=True), rtt_ms).settled, "each rest settles anew"
 
 
 def test_those_in_between_make_it_rest_now_and_then() -> None:
@@ -348,6 +361,15 @@ def test_a_queue_of_our_making_is_shortened(rtt_ms: float, rested_ms: float, val
 
 def test_the_round_trip_of_a_rest_is_the_one_at_rest_when_it_is_the_shortest_seen() -> None:
     assert after(RESTING, 40.0).base_rtt_ms == 40.0
+
+
+def test_a_queue_that_is_not_certain_is_none_of_ours() -> None:
+    limit = after(RESTING, 70.0, answered=4)
+    assert (limit.value, limit.base_rtt_ms) == (20, 70.0)
+
+
+def test_a_rest_proves_no_limit() -> None:
+    assert after(replace(RESTING, proven=5), 50.0).proven == 5
 
 
 def test_a_long_queue_is_halved_and_not_more() -> None:
@@ -382,6 +404,13 @@ def test_the_round_trip_at_rest_falls_at_once_and_does_not_rise_with_the_limit()
 def test_at_a_limit_of_one_all_is_rest() -> None:
     limit = after(Limit(value=1, slow_start=False, ceiling=1, base_rtt_ms=50.0), 200.0, answered=1_000)
     assert limit.base_rtt_ms == pytest.approx(200.0, rel=0.01)
+    certain_ms = 100.0 - 25.0  # four answers, and half a one that may yet come
+    assert after(replace(CALM, value=1, proven=1), 100.0).base_rtt_ms == certain_ms
+
+
+@given(LIMITS, WINDOWS, TIMES_MS)
+def test_at_a_limit_of_one_there_is_no_less_to_rest_at(limit: Limit, window: Window, now_ms: int) -> None:
+    assert decide(replace(limit, value=1, rest_from=0), window, now_ms, MAXIMUM).rest_from == 0
 
 
 @pytest.mark.parametrize("rtt_ms", [0.3, 1.0, 5.0])
@@ -475,6 +504,14 @@ def test_all_together_never_hold_more_than_the_limit(limit: int, asking: list[tu
         if leaves:
             for known in (wants, held, permits):
                 del known[drain]
+
+
+def test_drains_agree_on_whose_turn_it_is() -> None:
+    assert shares(1, {"b": 1, "a": 1}, 0) == shares(1, {"a": 1, "b": 1}, 0) == {"a": 1, "b": 0}
+
+
+def test_who_finds_more_held_than_there_is_gets_nothing() -> None:
+    assert granted(1, "a", {"a": 1, "b": 1}, {"b": 3}, 0) == 0
 
 
 def test_a_drain_that_joins_waits_until_the_others_have_made_room() -> None:

@@ -274,6 +274,31 @@ def test_the_event_limit_is_of_each_event_not_of_the_array() -> None:
     assert "bytes" in flaw.problem
 
 
+@pytest.mark.parametrize(
+    ("raw", "canonical"),
+    [
+        (GOOD, True),
+        (GOOD.replace(b"1", b"9"), True),
+        (GOOD.replace(b"good", b"g.."), True),
+        (GOOD + b" ", False),
+        (GOOD.replace(b"good", b"aaaaa"), False),
+        (b'{"trace_id":"g","value":11}', False),
+        (b'{"trace_id":"g","value":5.0}', False),
+        (b"[]", False),
+    ],
+)
+def test_what_is_forwarded_as_it_is_is_one_valid_event_within_the_limit(raw: bytes, *, canonical: bool) -> None:
+    strict = codec(Limits(event_max_bytes=len(GOOD)))
+    assert strict.is_canonical(raw) is canonical
+    assert [strict.are_events(bodies) for bodies in ([raw], [GOOD, raw], [raw, GOOD])] == [canonical] * 3
+    sifted = strict.sift(array(raw, b"17"))
+    assert (raw in sifted.good) is canonical
+
+
+def test_a_single_element_of_an_array_has_a_position() -> None:
+    assert flaw_of(b" [17]").index == 0
+
+
 def test_limits_are_the_ones_the_codec_was_made_with() -> None:
     short = codec(Limits(trace_id_max_length=3))
     assert short.parse(event("abc")).count == 1
@@ -329,7 +354,7 @@ def test_what_json_cannot_hold_is_refused_by_field_and_never_silently_changed(fi
     with pytest.raises(InvalidFeedback) as caught:
         CODEC.encode({"trace_id": "t", "value": 1, field: value})
     (flaw,) = caught.value.flaws
-    assert flaw.field == field
+    assert (flaw.field, flaw.raw) == (field, b"")
     assert "cannot be written as JSON" in flaw.problem
 
 
