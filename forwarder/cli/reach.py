@@ -44,8 +44,9 @@ class Direct:
     operator: Operator
 
     def do(self, operation: Operation[Asked, Answer], asked: Asked) -> Answer:
-        """Do an operation."""
-        return operation.run(self.operator, asked)
+        """Do an operation; what Redis raises becomes one clear line."""
+        with queue_errors(self.operator.settings):
+            return operation.run(self.operator, asked)
 
     def export(self, asked: Chosen) -> Iterator[bytes]:
         """Dead letters as JSON lines."""
