@@ -1,4 +1,8 @@
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from workers.breaker import RUN_MAX, Seen
@@ -112,3 +116,42 @@ def test_a_report_that_could_not_be_told_is_told_with_the_next() -> None:
     made.note(OK, EXTENT, 1.0, asked_ms=0, probe=False, epoch=0)
     made.give_back(untold)
     assert (seen(made).trailing, seen(made)) == (0, Seen())
+
+
+NOTES = st.lists(
+    st.fixed_dictionaries(
+        {
+            "verdict": st.sampled_from([OK, REFUSED, TOO_LARGE, FAILED, Retry("no answer", "no answer"), WRONG]),
+            "extent": st.builds(Extent, st.integers(1, 3), st.integers(1, 3)),
+            "asked_ms": st.sampled_from([0, 0, 1_000, 2_000]),
+            "probe": st.booleans(),
+        }
+    )
+    | st.none(),
+    max_size=6,
+)
+"""What befalls a drain: answers, and probes that are not sent (None)."""
+
+
+@given(NOTES, NOTES)
+def test_a_report_that_is_given_back_is_as_if_it_had_never_been_taken(before: list[Any], after: list[Any]) -> None:
+    whole, parted = Reporter(), Reporter()
+    for note in before:
+        befalls(whole, note)
+        befalls(parted, note)
+    untold = parted.taken(in_flight=0, wants=1, peak=1, waiting=False)
+    for note in after:
+        befalls(whole, note)
+        befalls(parted, note)
+    parted.give_back(untold)
+    assert (parted.alarming, parted.urgent) == (whole.alarming, whole.urgent)
+    told, expected = (one.taken(in_flight=0, wants=1, peak=1, waiting=True) for one in (parted, whole))
+    assert (told.seen, told.fitted) == (expected.seen, expected.fitted)
+    assert (told.refused and told.refused.events) == (expected.refused and expected.refused.events)
+
+
+def befalls(made: Reporter, note: dict[str, Any] | None) -> None:
+    if note is None:
+        made.drop_probe()
+    else:
+        made.note(note["verdict"], note["extent"], 50.0, asked_ms=note["asked_ms"], probe=note["probe"], epoch=0)
