@@ -53,6 +53,7 @@ def test_only_back_pressure_of_the_present_epoch_counts() -> None:
     made.begin(5)
     for verdict, epoch in ((BUSY, 4), (OK, 4), (BUSY, 5)):
         made.note(verdict, EXTENT, 1.0, asked_ms=0, probe=False, epoch=epoch)
+    made.begin(5)  # as it is
     report = made.taken(in_flight=0, wants=0, peak=0, waiting=False)
     assert report.load == Load(epoch=5, pushed_back=1)
     assert report.seen.failed == 2, "one per epoch: they may only have been too many at once"
@@ -88,6 +89,8 @@ def test_what_must_be_told_at_once_and_what_stops_all_sending_until_it_was(
 
 def test_the_probe_says_how_it_went_and_who_gives_it_back_is_not_given_it_again() -> None:
     made = Reporter()
+    made.note(OK, EXTENT, 1.0, asked_ms=0, probe=True, epoch=0)
+    assert (made.urgent, seen(made).probe) == (True, True)
     made.note(FAILED, EXTENT, 1.0, asked_ms=0, probe=True, epoch=0)
     assert seen(made).probe is False
     made.note(REFUSED, EXTENT, 1.0, asked_ms=0, probe=True, epoch=0)
