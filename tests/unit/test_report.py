@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -44,8 +44,9 @@ def test_a_report_is_told_once() -> None:
 
 
 def test_round_trips_are_those_of_deliveries() -> None:
-    load = reporter(OK, REFUSED, FAILED, OK).taken(in_flight=1, wants=3, peak=2, waiting=True).load
-    assert load == Load(in_flight=1, wants=3, peak=2, answered=2, rtt_ms=100.0, rtt_ms2=5_000.0)
+    report = reporter(OK, REFUSED, FAILED, OK).taken(in_flight=1, wants=3, peak=2, waiting=True)
+    assert report.seen.waiting
+    assert report.load == Load(in_flight=1, wants=3, peak=2, answered=2, rtt_ms=100.0, rtt_ms2=5_000.0)
 
 
 def test_only_back_pressure_of_the_present_epoch_counts() -> None:
@@ -57,8 +58,21 @@ def test_only_back_pressure_of_the_present_epoch_counts() -> None:
     report = made.taken(in_flight=0, wants=0, peak=0, waiting=False)
     assert report.load == Load(epoch=5, pushed_back=1)
     assert report.seen.failed == 2, "one per epoch: they may only have been too many at once"
+    assert made.taken(in_flight=0, wants=0, peak=0, waiting=False).load == Load(epoch=5)
+
+
+def test_a_failure_of_an_epoch_that_is_over_is_a_failure_all_the_same() -> None:
+    made = Reporter()
     made.begin(5)
-    assert made.taken(in_flight=0, wants=0, peak=0, waiting=False).load.epoch == 5
+    made.note(FAILED, EXTENT, 1.0, asked_ms=0, probe=False, epoch=4)
+    assert seen(made).failed == 1
+
+
+def test_the_longest_wait_that_was_asked_for_counts_and_who_asked_last_is_named() -> None:
+    made = reporter(FAILED, asked_ms=2_000)
+    made.note(BUSY, EXTENT, 1.0, asked_ms=1_000, probe=False, epoch=0)
+    told = seen(made)
+    assert (told.asked_ms, told.asked_by) == (2_000, "HTTP 429")
 
 
 def test_back_pressure_that_comes_at_once_counts_as_one_failure_but_timeouts_each() -> None:
@@ -103,11 +117,14 @@ def test_the_probe_says_how_it_went_and_who_gives_it_back_is_not_given_it_again(
 def test_sizes_are_the_smallest_that_was_too_large_and_the_largest_that_fitted() -> None:
     made = reporter(TOO_LARGE)
     made.note(TOO_LARGE, Extent(250, 30_000), 1.0, asked_ms=0, probe=False, epoch=0)
+    made.note(TOO_LARGE, Extent(400, 60_000), 1.0, asked_ms=0, probe=False, epoch=0)
     made.note(TOO_LARGE, Extent(1, 90_000), 1.0, asked_ms=0, probe=False, epoch=0)
     made.note(OK, Extent(125, 9_000), 1.0, asked_ms=0, probe=False, epoch=0)
     made.note(OK, Extent(20, 15_000), 1.0, asked_ms=0, probe=False, epoch=0)
     report = made.taken(in_flight=0, wants=0, peak=0, waiting=False)
     assert (report.refused, report.fitted) == (Extent(250, 30_000), Extent(125, 15_000))
+    made.note(TOO_LARGE, Extent(2, 90_000), 1.0, asked_ms=0, probe=False, epoch=0)
+    assert made.taken(in_flight=0, wants=0, peak=0, waiting=False).refused == Extent(2, 90_000)
 
 
 def test_a_report_that_could_not_be_told_is_told_with_the_next() -> None:
@@ -136,7 +153,15 @@ NOTES = st.lists(
 """What befalls a drain: answers, and probes that are not sent (None)."""
 
 
+def _note(verdict: Verdict, events: int, asked_ms: int = 0) -> dict[str, Any]:
+    return {"verdict": verdict, "extent": Extent(events, 9), "asked_ms": asked_ms, "probe": False}
+
+
 @given(NOTES, NOTES)
+@example([_note(TOO_LARGE, 3)], [_note(TOO_LARGE, 2)])
+@example([_note(TOO_LARGE, 2)], [_note(TOO_LARGE, 3)])
+@example([_note(FAILED, 1, 1_000)], [_note(Retry("HTTP 503", "HTTP 503"), 1, 2_000)])
+@example([_note(OK, 3)], [_note(OK, 2)])
 def test_a_report_that_is_given_back_is_as_if_it_had_never_been_taken(before: list[Any], after: list[Any]) -> None:
     whole, parted = Reporter(), Reporter()
     for note in before:
