@@ -87,7 +87,7 @@ class Reporter:
             dropped=seen.dropped or new.dropped,
         )
         refused = min(filter(None, (report.refused, newer.refused)), key=lambda one: one.events, default=None)
-        self._report = Report(merged, newer.load, refused=refused, fitted=newer.fitted or report.fitted)
+        self._report = Report(merged, newer.load, refused=refused, fitted=_most(report.fitted, newer.fitted))
 
 
 def _is_excess(verdict: Verdict) -> bool:
@@ -122,10 +122,14 @@ def _load(load: Load, verdict: Verdict, rtt_ms: float) -> Load:
 
 def _sized(report: Report, verdict: Verdict, extent: Extent) -> Report:
     if isinstance(verdict, Delivered):
-        fitted = report.fitted or extent
-        most = Extent(max(fitted.events, extent.events), max(fitted.bytes, extent.bytes))
-        return replace(report, fitted=most)
+        return replace(report, fitted=_most(report.fitted, extent))
     if isinstance(verdict, Cut) and verdict.reason == "too_large" and extent.events > 1:
         refused = report.refused
         return replace(report, refused=extent if refused is None or extent.events < refused.events else refused)
     return report
+
+
+def _most(one: Extent | None, other: Extent | None) -> Extent | None:
+    if one is None or other is None:
+        return one or other
+    return Extent(max(one.events, other.events), max(one.bytes, other.bytes))

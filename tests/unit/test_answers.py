@@ -46,3 +46,4 @@ def test_what_is_taken_is_told_with_its_ids() -> None:
     assert (reply.status, reply.content_type, reply.headers) == (202, "application/json", {})
     assert json.loads(reply.body) == {"status": "success", "message": "taken", "feedback_ids": ["a", "b"]}
     assert success_reply("taken", []).status == json_reply({}).status == 200
+    assert json_reply({}).headers == {}

@@ -320,10 +320,10 @@ def test_pack_opens_a_new_piece_only_for_an_event_that_does_not_fit(
 
 @pytest.mark.parametrize(
     ("max_bytes", "counts"),
-    [(len(b"[1,22]"), [2, 2]), (len(b"[1,22]") - 1, [1, 1, 1, 1]), (len(b"[22]"), [1, 1, 1, 1])],
+    [(len(b"[22,1]"), [2, 2]), (len(b"[22,1]") - 1, [1, 1, 1, 1]), (len(b"[22]"), [1, 1, 1, 1])],
 )
 def test_pack_fills_a_piece_to_the_last_byte(max_bytes: int, counts: list[int]) -> None:
-    pieces = pack([b"1", b"22"] * 2, Capacity(10, max_bytes))
+    pieces = pack([b"22", b"1"] * 2, Capacity(10, max_bytes))
     assert [piece.count for piece in pieces] == counts
 
 

@@ -37,6 +37,10 @@ def test_a_quantile_is_interpolated_inside_its_bucket(share: float, value: float
     assert SMALL.quantile({"small_ms:le:20": 2, "small_ms:le:50": 2}, share) == value
 
 
+def test_a_quantile_is_not_beyond_the_value_that_it_stands_for() -> None:
+    assert SMALL.quantile({"small_ms:le:10": 2, "small_ms:le:50": 2}, 0.5) == 10.0
+
+
 def test_the_first_bucket_begins_at_nought() -> None:
     assert SMALL.quantile(observed(1, 9), 0.5) == 5.0
 
@@ -67,6 +71,7 @@ def test_the_parts_of_a_histogram_are_told_from_other_counters() -> None:
     tally: Counter[str] = Counter()
     for histogram in ALL:
         histogram.observe(tally, 3)
+        assert sum(histogram.counts(tally)) == 1
     assert all(is_bucket(name) for name in tally)
     assert not is_bucket("requests:200")
     assert not is_bucket("dead_lettered:rejected")

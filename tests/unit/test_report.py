@@ -1,4 +1,8 @@
+from typing import Any
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from workers.breaker import RUN_MAX, Seen
@@ -40,8 +44,9 @@ def test_a_report_is_told_once() -> None:
 
 
 def test_round_trips_are_those_of_deliveries() -> None:
-    load = reporter(OK, REFUSED, FAILED, OK).taken(in_flight=1, wants=3, peak=2, waiting=True).load
-    assert load == Load(in_flight=1, wants=3, peak=2, answered=2, rtt_ms=100.0, rtt_ms2=5_000.0)
+    report = reporter(OK, REFUSED, FAILED, OK).taken(in_flight=1, wants=3, peak=2, waiting=True)
+    assert report.seen.waiting
+    assert report.load == Load(in_flight=1, wants=3, peak=2, answered=2, rtt_ms=100.0, rtt_ms2=5_000.0)
 
 
 def test_only_back_pressure_of_the_present_epoch_counts() -> None:
@@ -49,11 +54,25 @@ def test_only_back_pressure_of_the_present_epoch_counts() -> None:
     made.begin(5)
     for verdict, epoch in ((BUSY, 4), (OK, 4), (BUSY, 5)):
         made.note(verdict, EXTENT, 1.0, asked_ms=0, probe=False, epoch=epoch)
+    made.begin(5)  # as it is
     report = made.taken(in_flight=0, wants=0, peak=0, waiting=False)
     assert report.load == Load(epoch=5, pushed_back=1)
     assert report.seen.failed == 2, "one per epoch: they may only have been too many at once"
+    assert made.taken(in_flight=0, wants=0, peak=0, waiting=False).load == Load(epoch=5)
+
+
+def test_a_failure_of_an_epoch_that_is_over_is_a_failure_all_the_same() -> None:
+    made = Reporter()
     made.begin(5)
-    assert made.taken(in_flight=0, wants=0, peak=0, waiting=False).load.epoch == 5
+    made.note(FAILED, EXTENT, 1.0, asked_ms=0, probe=False, epoch=4)
+    assert seen(made).failed == 1
+
+
+def test_the_longest_wait_that_was_asked_for_counts_and_who_asked_last_is_named() -> None:
+    made = reporter(FAILED, asked_ms=2_000)
+    made.note(BUSY, EXTENT, 1.0, asked_ms=1_000, probe=False, epoch=0)
+    told = seen(made)
+    assert (told.asked_ms, told.asked_by) == (2_000, "HTTP 429")
 
 
 def test_back_pressure_that_comes_at_once_counts_as_one_failure_but_timeouts_each() -> None:
@@ -84,6 +103,8 @@ def test_what_must_be_told_at_once_and_what_stops_all_sending_until_it_was(
 
 def test_the_probe_says_how_it_went_and_who_gives_it_back_is_not_given_it_again() -> None:
     made = Reporter()
+    made.note(OK, EXTENT, 1.0, asked_ms=0, probe=True, epoch=0)
+    assert (made.urgent, seen(made).probe) == (True, True)
     made.note(FAILED, EXTENT, 1.0, asked_ms=0, probe=True, epoch=0)
     assert seen(made).probe is False
     made.note(REFUSED, EXTENT, 1.0, asked_ms=0, probe=True, epoch=0)
@@ -96,11 +117,14 @@ def test_the_probe_says_how_it_went_and_who_gives_it_back_is_not_given_it_again(
 def test_sizes_are_the_smallest_that_was_too_large_and_the_largest_that_fitted() -> None:
     made = reporter(TOO_LARGE)
     made.note(TOO_LARGE, Extent(250, 30_000), 1.0, asked_ms=0, probe=False, epoch=0)
+    made.note(TOO_LARGE, Extent(400, 60_000), 1.0, asked_ms=0, probe=False, epoch=0)
     made.note(TOO_LARGE, Extent(1, 90_000), 1.0, asked_ms=0, probe=False, epoch=0)
     made.note(OK, Extent(125, 9_000), 1.0, asked_ms=0, probe=False, epoch=0)
     made.note(OK, Extent(20, 15_000), 1.0, asked_ms=0, probe=False, epoch=0)
     report = made.taken(in_flight=0, wants=0, peak=0, waiting=False)
     assert (report.refused, report.fitted) == (Extent(250, 30_000), Extent(125, 15_000))
+    made.note(TOO_LARGE, Extent(2, 90_000), 1.0, asked_ms=0, probe=False, epoch=0)
+    assert made.taken(in_flight=0, wants=0, peak=0, waiting=False).refused == Extent(2, 90_000)
 
 
 def test_a_report_that_could_not_be_told_is_told_with_the_next() -> None:
@@ -112,3 +136,50 @@ def test_a_report_that_could_not_be_told_is_told_with_the_next() -> None:
     made.note(OK, EXTENT, 1.0, asked_ms=0, probe=False, epoch=0)
     made.give_back(untold)
     assert (seen(made).trailing, seen(made)) == (0, Seen())
+
+
+NOTES = st.lists(
+    st.fixed_dictionaries(
+        {
+            "verdict": st.sampled_from([OK, REFUSED, TOO_LARGE, FAILED, Retry("no answer", "no answer"), WRONG]),
+            "extent": st.builds(Extent, st.integers(1, 3), st.integers(1, 3)),
+            "asked_ms": st.sampled_from([0, 0, 1_000, 2_000]),
+            "probe": st.booleans(),
+        }
+    )
+    | st.none(),
+    max_size=6,
+)
+"""What befalls a drain: answers, and probes that are not sent (None)."""
+
+
+def _note(verdict: Verdict, events: int, asked_ms: int = 0) -> dict[str, Any]:
+    return {"verdict": verdict, "extent": Extent(events, 9), "asked_ms": asked_ms, "probe": False}
+
+
+@given(NOTES, NOTES)
+@example([_note(TOO_LARGE, 3)], [_note(TOO_LARGE, 2)])
+@example([_note(TOO_LARGE, 2)], [_note(TOO_LARGE, 3)])
+@example([_note(FAILED, 1, 1_000)], [_note(Retry("HTTP 503", "HTTP 503"), 1, 2_000)])
+@example([_note(OK, 3)], [_note(OK, 2)])
+def test_a_report_that_is_given_back_is_as_if_it_had_never_been_taken(before: list[Any], after: list[Any]) -> None:
+    whole, parted = Reporter(), Reporter()
+    for note in before:
+        befalls(whole, note)
+        befalls(parted, note)
+    untold = parted.taken(in_flight=0, wants=1, peak=1, waiting=False)
+    for note in after:
+        befalls(whole, note)
+        befalls(parted, note)
+    parted.give_back(untold)
+    assert (parted.alarming, parted.urgent) == (whole.alarming, whole.urgent)
+    told, expected = (one.taken(in_flight=0, wants=1, peak=1, waiting=True) for one in (parted, whole))
+    assert (told.seen, told.fitted) == (expected.seen, expected.fitted)
+    assert (told.refused and told.refused.events) == (expected.refused and expected.refused.events)
+
+
+def befalls(made: Reporter, note: dict[str, Any] | None) -> None:
+    if note is None:
+        made.drop_probe()
+    else:
+        made.note(note["verdict"], note["extent"], 50.0, asked_ms=note["asked_ms"], probe=note["probe"], epoch=0)
