@@ -1,67 +1,20 @@
 """Who takes over what an ended drain held, against the real server: whole batches, attempts, suspects, the fence."""
 
-from typing import Any
-
-import pytest
-
 from forwarder.feedback import Members
 from forwarder.queue import in_flight, lease, settlement, stream
 from forwarder.queue.caps import Caps
 from forwarder.queue.connection import connect
-from forwarder.queue.entry_ids import place
-from forwarder.queue.in_flight import SUSPICIOUS_AFTER, Claimed, Record
-from forwarder.queue.keys import GROUP, Keys
+from forwarder.queue.in_flight import SUSPICIOUS_AFTER, Claimed
+from forwarder.queue.keys import GROUP
 from forwarder.queue.ledger import snapshot
 from forwarder.queue.scripts import run
 from forwarder.queue.settlement import PutBack, Settled, Settlement
 from forwarder.queue.stream import Entry
 from forwarder.settings import Settings
+from tests.support.drains import Someone, ambiguous, ids
+from tests.support.queue_steps import EVENT, KEYS, Redis
 
-Redis = Any
-"""redis-py types a reply as all that any of its clients could get."""
-
-KEYS = Keys()
-EVENT = b'{"trace_id":"t","value":1}'
 REPLAY = "0123456789ab"
-
-
-@pytest.fixture
-def client(settings: Settings) -> Redis:
-    client = connect(settings)
-    run(client, stream.ensure_group(KEYS))
-    return client
-
-
-class Someone:
-    """A drain, as the scripts see it: a slot, a token, and what it does with them."""
-
-    def __init__(self, client: Redis, slot: int, token: str) -> None:
-        self.client, self.slot, self.token = client, slot, token
-        assert run(client, lease.keep(KEYS, slot, token, 60))
-
-    def read(self, count: int = 100) -> list[Entry]:
-        reply = self.client.xreadgroup(GROUP, self.token, {KEYS.events: ">"}, count=count)
-        return [Entry(entry_id, fields) for entry_id, fields in reply[0][1]] if reply else []
-
-    def begin(self, batch: str, entries: list[Entry], attempts: int = 1, ambiguous: int = 0) -> bool:
-        oldest = min(ids(entries), key=lambda entry_id: place(entry_id.decode()))
-        record = Record(batch, ids(entries), len(entries), attempts, ambiguous, oldest)
-        return run(self.client, in_flight.begin(KEYS, self.slot, self.token, [record]))[0]
-
-    def claim(self, count: int = 100, *, suspects: bool = True) -> Claimed:
-        return run(self.client, in_flight.claim(KEYS, self.token, count, suspects=suspects))
-
-    def settle(self, batch: str, entries: list[Entry], **tally: int) -> Settled:
-        record = in_flight.record_field(self.token, batch) if batch else ""
-        done = [Settlement(entry, 1) for entry in entries]
-        return run(self.client, settlement.settle(KEYS, done, tally, records=[record] if record else []))
-
-    def die(self) -> None:
-        """Its lease runs out."""
-        self.client.delete(KEYS.lease(self.slot))
-
-    def leave(self, *, in_order: bool = True) -> None:
-        run(self.client, lease.leave(KEYS, self.slot, self.token, in_order=in_order))
 
 
 def append(client: Redis, count: int = 1) -> None:
@@ -74,16 +27,6 @@ def append(client: Redis, count: int = 1) -> None:
             caps=Caps(),
         )
         run(client, step)
-
-
-def ids(entries: list[Entry]) -> list[bytes]:
-    return [entry.id for entry in entries]
-
-
-def ambiguous(client: Redis) -> int:
-    taken = run(client, snapshot(KEYS))
-    assert all(line.closes for line in taken.lines), [str(line) for line in taken.lines]
-    return taken["ambiguous"]
 
 
 def consumers(client: Redis) -> set[bytes]:
