@@ -1,37 +1,25 @@
 """The HTTP ingest as its callers meet it: real requests to `forwarder serve`, on a real queue."""
 
 import gzip
-import hashlib
 import json
 import re
-import subprocess
-import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import settings as budget
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from forwarder.queue.keys import Keys
 from tests.integration.conftest import StartRig
 from tests.support.ingest import JSON, Ingest, answer_on, request, zstd_compress
+from tests.support.ingest_answers import assert_refused, entries
 from tests.support.rig import Rig
 
-HASHED = "sha256:" + hashlib.sha256(b"shop-key-1").hexdigest()
-KEYS = {
-    "FORWARDER_INGEST_KEYS__WEB": "web-key-1",
-    "FORWARDER_INGEST_KEYS__SHOP__KEY": HASHED,
-    "FORWARDER_INGEST_KEYS__SHOP__DESTINATION": "eu",
-    "FORWARDER_INGEST_KEYS__SHOP__SOURCE": "checkout",
-    "FORWARDER_DESTINATIONS__EU__API_KEY": "sandbox",
-}
 EVENT = {"trace_id": "t1", "value": 1}
 Compress = Callable[[bytes], bytes]
 
@@ -53,23 +41,6 @@ def ingest(rig: Rig) -> Iterator[Ingest]:
 def bodies(rig: Rig) -> list[Any]:
     """What waits on the queue."""
     return [json.loads(fields[b"body"]) for fields in entries(rig, "default")]
-
-
-def entries(rig: Rig, destination: str) -> list[dict[bytes, bytes]]:
-    """The fields of what waits."""
-    reply: Any = rig.redis.xrange(Keys(destination).events)
-    return [fields for _, fields in reply]
-
-
-def assert_refused(answer: httpx.Response, status: int, *words: str, param: str | None = None) -> None:
-    """It has this status, the API's error shape, a request id, and says these words."""
-    assert answer.status_code == status, answer.text
-    (error,) = answer.json().values()
-    assert set(error) == {"message", "type", "code", "param"}
-    assert all(word in error["message"] for word in words), error["message"]
-    assert error["param"] == param
-    assert answer.headers["x-request-id"]
-    assert answer.headers["content-type"] == "application/json"
 
 
 # What is taken
@@ -251,73 +222,6 @@ def test_a_request_id_of_the_caller_is_kept_when_it_is_fit(ingest: Ingest) -> No
 def test_no_body_is_answered_500(ingest: Ingest, body: bytes, coding: str) -> None:
     answer = ingest.post_bytes(body, **JSON, content_encoding=coding)
     assert answer.status_code in (202, 400, 413, 422), answer.text
-
-
-# Keys
-
-
-@pytest.fixture(scope="module")
-def guarded_rig() -> Iterator[Rig]:
-    with tempfile.TemporaryDirectory(prefix="fwd-") as folder, Rig(Path(folder), **KEYS) as rig:
-        yield rig
-
-
-@pytest.fixture(scope="module")
-def guarded(guarded_rig: Rig) -> Iterator[Ingest]:
-    with Ingest(guarded_rig) as ingest:
-        yield ingest
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {},
-        {"x-portkey-api-key": "web-key-2"},
-        {"x-portkey-api-key": ""},
-        {"Authorization": "Bearer"},
-        {"Authorization": "Basic web-key-1"},
-        {"x-portkey-api-key": HASHED},
-    ],
-    ids=["none", "wrong", "empty", "bearer of nothing", "another scheme", "the hash itself"],
-)
-def test_without_a_right_key_nothing_is_taken(guarded_rig: Rig, guarded: Ingest, headers: dict[str, str]) -> None:
-    before = guarded_rig.books()["accepted"]
-    assert_refused(guarded.post(EVENT, **headers), 401, "x-portkey-api-key", "Bearer")
-    assert guarded_rig.books()["accepted"] == before
-
-
-@pytest.mark.parametrize("name", ["x-portkey-api-key", "Authorization"])
-def test_a_key_leads_to_its_destination_and_source(guarded_rig: Rig, guarded: Ingest, name: str) -> None:
-    scheme = "Bearer " if name == "Authorization" else ""
-    for key, destination, source in (("web-key-1", "default", b"web"), ("shop-key-1", "eu", b"checkout")):
-        event = {"trace_id": f"{name}-{key[:4]}", "value": 1}
-        assert guarded.post(event, **{name: scheme + key}).status_code == 202
-        fields = entries(guarded_rig, destination)[-1]
-        assert (json.loads(fields[b"body"]), fields[b"source"]) == (event, source)
-
-
-def test_no_key_is_in_redis_the_log_or_the_answer(guarded_rig: Rig, guarded: Ingest) -> None:
-    keys = ("web-key-1", "shop-key-1", "leaked-key-3")
-    answers = [guarded.post(body, x_portkey_api_key=key) for key in keys for body in (EVENT, {"value": "x"})]
-    log = guarded_rig.log.read_text() + "".join(answer.text + str(answer.headers) for answer in answers)
-    stored = [entries(guarded_rig, name) for name in ("default", "eu")]
-    assert not [key for key in keys if key in log or key in str(stored)]
-
-
-def test_without_keys_it_listens_on_loopback_only_and_says_so(start_rig: StartRig) -> None:
-    rig = start_rig(FORWARDER_INGEST_HOST="0.0.0.0")  # noqa: S104 - it must not come to that
-    refused = subprocess.run(
-        [sys.executable, "-m", "forwarder.cli", "serve"],
-        env=rig.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert refused.returncode == 1
-    assert "FORWARDER_INGEST_KEYS__NAME" in refused.stderr
-    rig.variables["FORWARDER_INGEST_HOST"] = "127.0.0.1"
-    with Ingest(rig):
-        assert "warning: no FORWARDER_INGEST_KEYS__NAME is set" in rig.log.read_text()
 
 
 # Browsers
