@@ -4,109 +4,53 @@ The model knows only events: where each one is, and how often it was sent. After
 same, and its books must close; in the end, when everything is settled, what was sent twice must have been counted.
 """
 
-import json
-from collections import Counter
-from dataclasses import dataclass, field
-from typing import Any
-
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
-    RuleBasedStateMachine,
     consumes,
     initialize,
-    invariant,
     precondition,
     rule,
     run_state_machine_as_test,
 )
 
 from forwarder.feedback import join
-from forwarder.queue import dead_letters, in_flight, lease, replays, settlement, stream
+from forwarder.queue import dead_letters, in_flight, lease, settlement, stream
 from forwarder.queue.caps import Caps
 from forwarder.queue.connection import connect
-from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.in_flight import Record
-from forwarder.queue.keys import GROUP, Keys
+from forwarder.queue.keys import GROUP
 from forwarder.queue.ledger import snapshot
-from forwarder.queue.scripts import Step, run
-from forwarder.queue.settlement import PutBack, Settled, Settlement
+from forwarder.queue.scripts import run
+from forwarder.queue.settlement import Settled
 from forwarder.queue.stream import Entry
 from forwarder.queue.tally import count_tally
 from forwarder.settings import Settings
+from tests.support.queue_state import (
+    BURIED,
+    DELIVERED,
+    PUT_BACK,
+    SLOTS,
+    Drain,
+    Parcel,
+    QueueState,
+    event,
+    events_of,
+)
+from tests.support.queue_steps import KEYS
 from tests.support.replays import begun, moved, witness
-
-KEYS = Keys()
-SLOTS = 3
-DELIVERED, BURIED, PUT_BACK = "delivered", "buried", "put back"
 
 drains: Bundle["Drain"] = Bundle("drains")
 
 
-@dataclass(eq=False)
-class Parcel:
-    """Entries that a drain sends together; `attempts` are its own, `before` those of the drains before it."""
-
-    batch: str
-    entries: list[Entry]
-    before: int = 0
-    attempts: int = 0
-
-
-@dataclass(eq=False)
-class Drain:
-    """One drain: it may be alive, or stopped so long that its lease is gone, and then go on."""
-
-    slot: int
-    token: str
-    alive: bool = True
-    unsent: list[Entry] = field(default_factory=list)
-    parcels: list[Parcel] = field(default_factory=list)
-
-
-def events_of(body: bytes) -> list[str]:
-    parsed = json.loads(body)
-    return [event["trace_id"] for event in (parsed if isinstance(parsed, list) else [parsed])]
-
-
-def event(trace_id: str) -> bytes:
-    return json.dumps({"trace_id": trace_id, "value": 1}).encode()
-
-
-class QueueModel(RuleBasedStateMachine):
-    """The rules; `client` is set by the test."""
-
-    client: Any
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.client.flushall()
-        self.made = 0
-        self.tokens = 0
-        self.waiting: set[str] = set()
-        self.counted: set[str] = set()
-        self.dead: set[str] = set()
-        self.born: dict[str, int] = {}
-        self.books: Counter[str] = Counter()
-        self.sent: Counter[str] = Counter()
-        self.replays: list[replays.Record] = []
-        self.living: dict[int, Drain] = {}
-
-    def run(self, step: Step[Any]) -> Any:  # noqa: ANN401 - the step's answer
-        return run(self.client, step)
+class QueueModel(QueueState):
+    """The rules: whatever may happen to the queue, in any order."""
 
     @initialize()
     def create_the_group(self) -> None:
         self.run(stream.ensure_group(KEYS))
-
-    def _new(self, count: int) -> list[str]:
-        names = [f"e{self.made + number}" for number in range(count)]
-        self.made += count
-        self.waiting.update(names)
-        self.born.update(dict.fromkeys(names, self.made))
-        return names
 
     @rule(count=st.integers(1, 3))
     def append(self, count: int) -> None:
@@ -214,23 +158,6 @@ class QueueModel(RuleBasedStateMachine):
             again = self.run(settlement.settle(KEYS, settlements, tally, records=[record], again=True))
             assert again == Settled(0, 0)
 
-    def _settlement(self, entry: Entry, by_fate: dict[str, list[str]]) -> Settlement:
-        places, times = {name: place for place, name in enumerate(events_of(entry.body))}, entry.accepted
-        dying, returning = by_fate[BURIED], by_fate[PUT_BACK]
-        letters = [DeadLetter(event(name), "rejected", "no", at_ms=times.of(places[name])) for name in dying]
-        part = times.part([places[name] for name in returning]) if returning else times
-        back = [PutBack(join([event(name) for name in returning]), part)] if returning else []
-        return Settlement(entry, sum(len(names) for names in by_fate.values()), letters, back)
-
-    def _note(self, by_fate: dict[str, list[str]]) -> None:
-        for fate, names in by_fate.items():
-            self.books["accepted"] += len(set(names) - self.counted)
-            self.counted.update(names)
-            if fate != PUT_BACK:
-                self.waiting.difference_update(names)
-                self.books[fate] += len(names)
-        self.dead.update(by_fate[BURIED])
-
     @rule(drain=drains)
     def die(self, drain: Drain) -> None:
         """Its lease runs out: it was killed, or stopped, in which case it may go on later."""
@@ -273,45 +200,6 @@ class QueueModel(RuleBasedStateMachine):
         assert self.run(dead_letters.purge(KEYS, [letter.id or "" for letter in letters])) == len(letters)
         self.dead.difference_update(name for letter in letters for name in events_of(letter.body))
         self.books["purged"] += len(letters)
-
-    def _pending(self) -> list[dict[str, Any]]:
-        pending: list[dict[str, Any]] = self.client.xpending_range(KEYS.events, GROUP, "-", "+", 10_000)
-        return pending
-
-    @invariant()
-    def every_event_is_where_the_model_has_it_and_only_there(self) -> None:
-        on_stream = [name for _, fields in self.client.xrange(KEYS.events) for name in events_of(fields[b"body"])]
-        buried = [name for letter in dead_letters.scan(self.client, KEYS) for name in events_of(letter.body)]
-        assert Counter(on_stream) == Counter(self.waiting)
-        assert Counter(buried) == Counter(self.dead)
-
-    @invariant()
-    def every_event_keeps_the_time_when_it_was_first_accepted(self) -> None:
-        for entry_id, fields in self.client.xrange(KEYS.events):
-            times = Entry(entry_id, fields).accepted
-            for place, name in enumerate(events_of(fields[b"body"])):
-                assert times.of(place) == self.born[name]
-        for letter in dead_letters.scan(self.client, KEYS):
-            assert [letter.at_ms] == [self.born[name] for name in events_of(letter.body)]
-
-    @invariant()
-    def a_replay_knows_what_became_of_each_of_its_events(self) -> None:
-        waiting: Counter[str] = Counter()
-        for _, fields in self.client.xrange(KEYS.events):
-            waiting[fields.get(b"replay", b"").decode()] += len(events_of(fields[b"body"]))
-        for replay in self.replays:
-            record = replays.get(self.client, KEYS, replay.id)
-            assert record
-            assert record.moved == record.delivered + record.died + waiting[replay.id]
-
-    @invariant()
-    def the_books_close_and_say_the_same(self) -> None:
-        taken = run(self.client, snapshot(KEYS))
-        assert all(line.closes for line in taken.lines), [str(line) for line in taken.lines]
-        ours = {"delivered": self.books[DELIVERED], "dead_lettered": self.books[BURIED]}
-        ours |= {name: self.books[name] for name in ("accepted", "replayed", "purged")}
-        assert {name: taken[name] for name in ours} == ours
-        assert taken["pending"] == len(self.waiting & self.counted)
 
     def teardown(self) -> None:
         """All drains die; a last one takes over and delivers whatever is left."""
