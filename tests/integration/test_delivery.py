@@ -1,4 +1,4 @@
-"""What the upstream may do to us: refuse, push back, ask to wait, fall over; real processes, real HTTP."""
+"""What the upstream may do to us: refuse, push back, be slow, kill a drain; real processes, real HTTP."""
 
 import json
 import signal
@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from forwarder.queue.flow import Breaker, Flow, encode, exchange, read_flow
+from forwarder.queue.flow import read_flow
 from forwarder.queue.keys import Keys
-from forwarder.queue.pause import Pause, get_pause
+from forwarder.queue.pause import get_pause
 from forwarder.queue.scripts import run
 from forwarder.queue.stream import ensure_group
 from tests.integration.conftest import StartRig
+from tests.support.events import events
 from tests.support.rig import Rig
 from tests.support.waiting import eventually
 
@@ -20,24 +21,9 @@ BAD = -9
 REFUSE_BAD = {"kind": "refuse", "field": "value", "equals": BAD, "message": "is too bad"}
 
 
-def events(count: int, bad: set[int] = frozenset(), prefix: str = "t") -> list[dict[str, object]]:  # type: ignore[assignment]
-    return [{"trace_id": f"{prefix}{number}", "value": BAD if number in bad else 1} for number in range(count)]
-
-
-def statuses(rig: Rig) -> Counter[int]:
-    return Counter(request["status"] for request in rig.sandbox.requests(10_000))
-
-
-def paused(rig: Rig, kind: str | None = None, keys: Keys | None = None) -> Pause:
-    """The pause, once there is one."""
-
-    def look() -> Pause | None:
-        pause = get_pause(rig.redis, keys or rig.keys)
-        return pause if pause and kind in (None, pause.kind) else None
-
-    pause = eventually(look)
-    assert pause, rig.log.read_text()[-3000:]
-    return pause
+def partly_bad(count: int, bad: set[int]) -> list[dict[str, object]]:
+    """So many events, those with these numbers bad."""
+    return [event | ({"value": BAD} if number in bad else {}) for number, event in enumerate(events(count))]
 
 
 # Isolation
@@ -46,7 +32,7 @@ def paused(rig: Rig, kind: str | None = None, keys: Keys | None = None) -> Pause
 @pytest.mark.parametrize("name_index", [True, False])
 def test_one_bad_event_among_500_costs_few_requests_and_none_of_its_neighbours(rig: Rig, name_index: bool) -> None:  # noqa: FBT001 - a parameter of the test
     rig.sandbox.set_faults({**REFUSE_BAD, "name_index": name_index})
-    rig.client().send_many(events(500, {311}))
+    rig.client().send_many(partly_bad(500, {311}))
     rig.start_worker()
     books = rig.settled()
     assert (books["delivered"], books.dead) == (499, 1)
@@ -60,7 +46,7 @@ def test_one_bad_event_among_500_costs_few_requests_and_none_of_its_neighbours(r
 
 def test_500_bad_events_cost_60_requests_and_say_which_of_them_were_refused_alone(rig: Rig) -> None:
     rig.sandbox.set_faults({**REFUSE_BAD, "name_index": False})
-    rig.client().send_many(events(500, set(range(500))))
+    rig.client().send_many(partly_bad(500, set(range(500))))
     rig.start_worker()
     books = rig.settled()
     assert (books["delivered"], books.dead) == (0, 500)
@@ -73,7 +59,7 @@ def test_500_bad_events_cost_60_requests_and_say_which_of_them_were_refused_alon
 
 def test_while_a_batch_is_taken_apart_fresh_ones_flow(rig: Rig) -> None:
     rig.sandbox.set_faults({**REFUSE_BAD, "name_index": False}, {"kind": "latency", "ms": 30})
-    rig.client().send_many(events(500, set(range(0, 500, 2))))
+    rig.client().send_many(partly_bad(500, set(range(0, 500, 2))))
     rig.start_worker()
     assert eventually(lambda: rig.books()["requests:400"] or len(rig.sandbox.requests()) > 5)
     rig.client().send_many(events(3_000, prefix="fresh"))
@@ -105,7 +91,7 @@ def test_what_fits_is_learned_once_and_remembered_for_every_worker(rig: Rig) -> 
     rig.settled()
     flow = read_flow(rig.redis, rig.keys)
     assert 0 < flow.size.events <= 100
-    refused = statuses(rig)[413]
+    refused = rig.sandbox.statuses()[413]
     assert refused >= 3
     rig.workers[0].send_signal(signal.SIGTERM)
     assert rig.workers[0].wait(15) == 0
@@ -113,7 +99,7 @@ def test_what_fits_is_learned_once_and_remembered_for_every_worker(rig: Rig) -> 
     rig.client().send_many(events(5_000, prefix="later"))
     books = rig.settled()
     assert (books["delivered"], books.dead) == (10_000, 0)
-    assert statuses(rig)[413] == refused, "the other worker knew"
+    assert rig.sandbox.statuses()[413] == refused, "the other worker knew"
     rig.assert_books_close()
 
 
@@ -124,114 +110,6 @@ def test_an_event_that_alone_is_too_large_is_a_dead_letter(rig: Rig) -> None:
     books = rig.settled()
     assert (books["delivered"], books.dead, books["dead_lettered:too_large"]) == (50, 1, 1)
     rig.assert_books_close()
-
-
-# Pauses and probes
-
-
-def test_an_outage_leaves_a_backlog_and_costs_a_request_per_pause_and_no_event(rig: Rig) -> None:
-    rig.start_worker()
-    rig.start_worker()
-    rig.client().send_many(events(10))
-    rig.settled()
-    before = rig.sandbox.counts()["requests"]
-    rig.sandbox.set_faults({"kind": "status", "status": 503})
-    for number in range(40):
-        rig.client().send_many(events(50, prefix=f"a{number}-"))
-    pause = paused(rig, "upstream")
-    assert "the upstream fails (HTTP 503)" in pause.reason
-    assert eventually(lambda: rig.logged("probing"))
-    failed = eventually(lambda: len(rig.sandbox.requests(1_000)) - before > 10 and rig.sandbox.requests(1_000))
-    assert failed
-    rig.sandbox.clear_faults()
-    books = rig.settled(60)
-    assert (books["delivered"], books.dead) == (2_010, 0)
-    assert eventually(lambda: get_pause(rig.redis, rig.keys) is None)
-    assert not read_flow(rig.redis, rig.keys).breaker.open
-    rig.assert_books_close()
-
-
-def test_an_upstream_that_is_not_there_at_all_burns_no_attempt(start_rig: StartRig) -> None:
-    rig = start_rig(FORWARDER_RETRY_MAX_ATTEMPTS="8", FORWARDER_PAUSE_MIN_S="0.1", FORWARDER_PAUSE_MAX_S="0.2")
-    rig.sandbox.kill()
-    rig.start_worker()
-    rig.client().send_many(events(3_000))
-    assert eventually(lambda: rig.log.exists() and rig.log.read_text().count('"probing"') >= 20, 60)
-    rig.sandbox.restart()
-    books = rig.settled(60)
-    assert (books["delivered"], books.dead) == (3_000, 0)
-    rig.assert_books_close()
-
-
-@pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_pauses_the_destination_for_every_worker(start_rig: StartRig, status: int) -> None:
-    rig = start_rig(FORWARDER_BATCH_MAX_EVENTS="10", FORWARDER_CONCURRENCY="4")
-    rig.sandbox.set_faults({"kind": "latency", "ms": 40})
-    rig.start_worker()
-    rig.start_worker()
-    rig.client().send_many(events(4_000))
-    assert eventually(lambda: rig.books().drains == 2 and rig.sandbox.counts()["requests"] > 20)
-    rig.sandbox.add_fault({"kind": "status", "status": status, "retry_after": 2, "count": 1})
-    pause = paused(rig, "upstream")
-    assert f"HTTP {status}: the upstream asks to wait 2 s" in pause.reason
-    assert pause.until_ms
-    assert pause.until_ms - pause.since_ms >= 2_000
-    books = rig.settled(60)
-    assert (books["delivered"], books.dead) == (4_000, 0)
-    asked = next(r for r in rig.sandbox.requests(10_000) if r["status"] == status)
-    meanwhile = [
-        request for request in rig.sandbox.requests(10_000) if asked["at"] + 0.5 < request["at"] < asked["at"] + 1.9
-    ]
-    assert meanwhile == []
-
-
-def test_a_key_that_is_mended_by_a_restart_is_tried_at_once(start_rig: StartRig) -> None:
-    rig = start_rig(FORWARDER_PAUSE_MIN_S="3600", FORWARDER_PAUSE_MAX_S="3600")
-    rig.sandbox.set_keys(["new-key"])
-    worker = rig.start_worker()
-    rig.client().send_many(events(2_000))
-    pause = paused(rig, "settings")
-    assert "FORWARDER_API_KEY" in pause.reason
-    worker.send_signal(signal.SIGTERM)
-    assert worker.wait(15) == 0
-    rig.variables["FORWARDER_API_KEY"] = "new-key"
-    rig.start_worker()
-    books = rig.settled()
-    assert (books["delivered"], books.dead) == (2_000, 0)
-    assert rig.sandbox.counts()["duplicates"] == 0
-    rig.assert_books_close()
-
-
-def test_a_pause_names_the_variable_of_its_destination(start_rig: StartRig) -> None:
-    long = {"FORWARDER_PAUSE_MIN_S": "3600", "FORWARDER_PAUSE_MAX_S": "3600"}
-    rig = start_rig(FORWARDER_DESTINATIONS__EU__API_KEY="wrong-key", **long)
-    rig.sandbox.set_keys(["sandbox"])
-    rig.start_worker()
-    rig.client(destination="eu").thumbs_up("t")
-    assert "set FORWARDER_DESTINATIONS__EU__API_KEY" in paused(rig, "settings", Keys("eu")).reason
-
-
-def test_a_restart_with_the_same_wrong_key_costs_one_request_and_pauses_again(start_rig: StartRig) -> None:
-    rig = start_rig(FORWARDER_PAUSE_MIN_S="3600", FORWARDER_PAUSE_MAX_S="3600")
-    rig.sandbox.set_keys(["new-key"])
-    for started in (1, 2):
-        worker = rig.start_worker()
-        rig.client().send_many(events(10))
-        assert eventually(lambda started=started: statuses(rig)[401] == started)  # type: ignore[misc]
-        paused(rig, "settings")
-        worker.send_signal(signal.SIGTERM)
-        assert worker.wait(15) == 0
-    assert statuses(rig)[401] == 2
-    assert rig.books()["pending"] == 20
-
-
-def test_a_pause_by_hand_holds_and_resume_lets_flow(rig: Rig) -> None:
-    rig.redis.hset(rig.keys.pause, mapping={"reason": "by hand", "kind": "hand", "since": "1"})
-    rig.start_worker()
-    rig.client().send_many(events(10))
-    assert not eventually(lambda: rig.sandbox.counts()["requests"], within_s=2)
-    rig.redis.delete(rig.keys.pause)
-    assert rig.settled()["delivered"] == 10
 
 
 # Limits
@@ -360,17 +238,6 @@ def test_destinations_fail_independently(start_rig: StartRig) -> None:
     rig.client().send_many(events(1_000))
     assert eventually(lambda: rig.books()["delivered"] == 1_000)
     assert rig.books("eu")["pending"] == 10
-
-
-def test_a_drain_that_finds_the_pause_over_sends_the_probe_at_once(start_rig: StartRig) -> None:
-    """Also when its session would end sooner than its next report is due."""
-    rig = start_rig(FORWARDER_DRAIN_IDLE_S="0.5")
-    opened = Flow(breaker=Breaker(open=True, trips=3))
-    run(rig.redis, exchange(rig.keys, b"", encode(opened), None))
-    rig.client().send_many(events(10))
-    rig.start_worker()
-    assert rig.settled(15)["delivered"] == 10
-    assert not read_flow(rig.redis, rig.keys).breaker.open
 
 
 def test_a_linger_longer_than_a_sessions_quiet_time_ends_in_a_request(start_rig: StartRig) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -64,6 +65,10 @@ class Sandbox:
     def requests(self, limit: int = 100) -> list[dict[str, Any]]:
         """The latest requests, the latest first."""
         return list(self.ask("GET", "/sandbox/requests", params={"limit": limit})["requests"])
+
+    def statuses(self) -> Counter[int]:
+        """How often each status was answered, of the latest 10,000 requests."""
+        return Counter(request["status"] for request in self.requests(10_000))
 
     def empty(self) -> None:
         """Forget what arrived."""
