@@ -1,8 +1,7 @@
-"""Workers that are asked to stop, idle and busy, once and twice; and workers under their supervisor."""
+"""Workers that are asked to stop, idle and busy, once and twice."""
 
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -10,28 +9,10 @@ import pytest
 
 from forwarder.signals import TOGETHER_S
 from tests.integration.conftest import StartRig
+from tests.support.events import events
 from tests.support.rig import Rig
+from tests.support.stopping import LONG, SOON_S, nothing_is_left, started
 from tests.support.waiting import eventually
-
-LONG = {"FORWARDER_SHUTDOWN_GRACE_S": "60", "FORWARDER_LEASE_TTL_S": "600", "FORWARDER_REQUEST_TIMEOUT_S": "120"}
-"""Settings under which a test would time out that waits for any of them."""
-SOON_S = 10
-"""The bound of a wait for something that takes a second or two."""
-
-
-def events(count: int, prefix: str = "t") -> list[dict[str, object]]:
-    return [{"trace_id": f"{prefix}{number}", "value": 1} for number in range(count)]
-
-
-def nothing_is_left(rig: Rig) -> None:
-    """No lease, no failed job, no worker that RQ still counts.
-
-    What was left may have been promised to another worker in the last moment; such a promise lives for five seconds.
-    """
-    assert eventually(lambda: rig.books().drains == 0, SOON_S), rig.log.read_text()[-4000:]
-    assert rig.redis.zcard("rq:failed:feedback") == 0
-    assert rig.redis.zcard("rq:wip:feedback") == 0
-    assert rig.redis.scard("rq:workers") == 0
 
 
 def catches(pid: int, signum: int) -> bool:
@@ -39,12 +20,6 @@ def catches(pid: int, signum: int) -> bool:
     status = Path(f"/proc/{pid}/status").read_text()
     (line,) = [line for line in status.splitlines() if line.startswith("SigCgt:")]
     return bool(int(line.split()[1], 16) & 1 << (signum - 1))
-
-
-def started(rig: Rig, *, stock: bool = False) -> subprocess.Popen[bytes]:
-    worker = rig.start_rq_worker() if stock else rig.start_worker()
-    assert eventually(lambda: rig.said("worker_started")), rig.log.read_text()
-    return worker
 
 
 # Idle
@@ -246,80 +221,3 @@ def test_kill_9_of_a_worker_that_drains_a_full_server_ends_its_horse(rig: Rig) -
     rig.redis.config_set("maxmemory", 0)
     rig.start_worker()
     rig.assert_everything_arrived(20_000)
-
-
-# Supervised
-
-
-def workers_of(rig: Rig, supervisor: subprocess.Popen[bytes], count: int) -> list[int]:
-    """The pids of the workers, once there are so many and all have started."""
-    assert eventually(lambda: rig.said("worker_started") >= count), rig.log.read_text()
-    assert eventually(lambda: len(rig.children(supervisor.pid)) == count)
-    return rig.children(supervisor.pid)
-
-
-def test_a_worker_that_is_killed_is_started_again_and_events_keep_flowing(rig: Rig) -> None:
-    supervisor = rig.start_supervisor("-n", "2")
-    first, second = workers_of(rig, supervisor, 2)
-    rig.client().send_many(events(100, "before"))
-    rig.settled()
-    rig.kill(first)
-    assert eventually(lambda: rig.said("worker_started") == 3), rig.log.read_text()
-    assert second in rig.children(supervisor.pid)
-    assert first not in rig.children(supervisor.pid)
-    assert rig.logged("child_died")
-    rig.client().send_many(events(100, "after"))
-    rig.assert_everything_arrived(200)
-
-
-def test_a_supervisor_stops_all_its_workers_gracefully(start_rig: StartRig) -> None:
-    rig = start_rig(**LONG)
-    rig.sandbox.set_faults({"kind": "latency", "ms": 300})
-    supervisor = rig.start_supervisor("-n", "2")
-    both = workers_of(rig, supervisor, 2)
-    rig.client().send_many(events(20_000))
-    assert eventually(lambda: any(fault["applied"] for fault in rig.sandbox.faults()))
-    supervisor.send_signal(signal.SIGTERM)
-    assert supervisor.wait(SOON_S) == 0
-    assert not any(Path(f"/proc/{pid}").exists() for pid in both)
-    nothing_is_left(rig)
-    rig.start_worker()
-    rig.assert_everything_arrived(20_000)
-    assert rig.sandbox.counts()["duplicates"] == 0
-
-
-def test_a_second_signal_to_a_supervisor_makes_its_workers_hurry(start_rig: StartRig) -> None:
-    rig = start_rig(**LONG)
-    rig.sandbox.set_faults({"kind": "hang"})
-    supervisor = rig.start_supervisor()
-    workers_of(rig, supervisor, 1)
-    rig.client().send_many(events(10))
-    assert eventually(lambda: any(fault["applied"] for fault in rig.sandbox.faults()))
-    supervisor.send_signal(signal.SIGINT)
-    assert not eventually(lambda: supervisor.poll() is not None, within_s=TOGETHER_S + 0.5)
-    supervisor.send_signal(signal.SIGINT)
-    assert supervisor.wait(SOON_S) == 0
-    assert rig.logged("horse_hurried")
-
-
-def test_when_a_supervisor_is_killed_its_workers_end_by_themselves_and_gracefully(start_rig: StartRig) -> None:
-    rig = start_rig(**LONG)
-    rig.sandbox.set_faults({"kind": "latency", "ms": 300})
-    supervisor = rig.start_supervisor("-n", "2")
-    both = workers_of(rig, supervisor, 2)
-    rig.client().send_many(events(5_000))
-    assert eventually(lambda: any(fault["applied"] for fault in rig.sandbox.faults()))
-    rig.kill(supervisor.pid)
-    supervisor.wait()
-    assert eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in both), within_s=SOON_S)
-    nothing_is_left(rig)
-    rig.start_worker()
-    rig.assert_everything_arrived(5_000)
-    assert rig.sandbox.counts()["duplicates"] == 0
-
-
-def test_a_worker_whose_parent_died_before_it_could_look_ends(rig: Rig) -> None:
-    rig.server.stop()  # it would wait for it for ever
-    with subprocess.Popen(["/bin/true"]) as dead:
-        pass
-    assert rig.start_worker("--parent", str(dead.pid)).wait(SOON_S) == 0
