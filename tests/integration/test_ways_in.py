@@ -1,34 +1,28 @@
 """Whoever can write to RQ's keys must not run code, call out or end a worker; each way in works against stock RQ.
 
-All attacks are planted for one running worker, which must outlive them and deliver what comes after; and, each on a
-queue of its own, for stock workers, which must fall to them: else the first would prove nothing. One test is a whole
-campaign, so that it has its processes for itself; each way in is a subtest.
+All attacks are planted for one running worker, which must outlive them and deliver what comes after. One test is a
+whole campaign, so that it has its processes for itself; each way in is a subtest. That each works against RQ's own
+workers is shown in test_ways_in_stock.py.
 """
 
-import contextlib
 import json
-import os
 import re
-import subprocess
 import sys
-import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from forwarder.paths import DataDir
 from forwarder.queue.keys import SLOTS, Keys
+from tests.support.attacked import RQ, SECRET, lease_held, new_rig, running
 from tests.support.attacker import DRAIN, HARMLESS, LEAVE, Attacker, Call
-from tests.support.attacks import ATTACKS, Attack, Effect
+from tests.support.attacks import ATTACKS, Attack
 from tests.support.rig import Rig
-from tests.support.sandbox import ROOT
 from tests.support.waiting import eventually
 from workers.rq_classes import QUEUE_NAME
 
-RQ = str(Path(sys.executable).with_name("rq"))
 FEEDBACK_WORKER = ("-w", "workers.worker.FeedbackWorker")
 COMMANDS = {
     "python -m workers": (sys.executable, "-m", "workers"),
@@ -36,9 +30,6 @@ COMMANDS = {
     "rq worker-pool": (RQ, "worker-pool", *FEEDBACK_WORKER),
 }
 """Ways to run our worker. RQ's commands leave its serializer at pickle, and its pool starts its scheduler."""
-
-SECRET = "sk-planted-secret"
-SWOLLEN_MB = 100
 PEAK_MAX_MB = 150
 """Of a worker that usually has 65."""
 LOG_LINE_MAX = 1_000
@@ -76,47 +67,6 @@ REFUSED: dict[str, Call | bytes] = {
     "RecursionError": zlib.compress(b"[" * 60_000),
 }
 """Jobs that our worker must refuse, each by what the log must say of it."""
-
-
-@contextlib.contextmanager
-def new_rig(**variables: str) -> Iterator[Rig]:
-    folder = tempfile.TemporaryDirectory(prefix="fwd-")
-    variables = {"FORWARDER_DRAIN_IDLE_S": "0.2", "FORWARDER_API_KEY": SECRET} | variables
-    with folder as path, Rig(Path(path), **variables) as rig:
-        rig.sandbox.set_keys([SECRET])
-        yield rig
-
-
-def url(rig: Rig) -> str:
-    return f"unix://{DataDir(rig.settings.data_dir).socket}"
-
-
-def start(rig: Rig, command: Sequence[str]) -> subprocess.Popen[bytes]:
-    """A process with the rig's settings, which can import what is planted, and which the rig ends."""
-    environment = os.environ | rig.variables | {"PYTHONPATH": f"{ROOT}:{rig.folder}"}
-    with rig.log.open("ab") as log:
-        process = subprocess.Popen(command, env=environment, cwd=rig.folder, stdout=log, stderr=log)
-    rig.workers.append(process)
-    return process
-
-
-@contextlib.contextmanager
-def running(rig: Rig, command: Sequence[str], queue: str = QUEUE_NAME) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker; asked to stop in the end, for a pool has grandchildren."""
-    process = start(rig, [*command, "--url", url(rig), queue] if command[0] == RQ else command)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-@contextlib.contextmanager
-def lease_held(rig: Rig) -> Iterator[None]:
-    """Meanwhile a drain ends at once, and an idle worker looks for jobs alone."""
-    rig.redis.set(rig.keys.lease(0), "somebody")
-    yield
-    rig.redis.delete(rig.keys.lease(0))
 
 
 # Our worker
@@ -222,84 +172,7 @@ def test_our_worker_shuts_each_way_in(mode: str, subtests: pytest.Subtests) -> N
         assert max(len(line) for line in done.log.splitlines()) < LOG_LINE_MAX
 
 
-# RQ's own workers
-
-STOCK_WORKERS = """
-import os, resource, sys
-from redis import Redis
-from rq import Worker
-def work(url, serializer, queue):
-    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    redis = Redis.from_url(url)
-    Worker([queue], connection=redis, serializer=serializer, job_monitoring_interval=1).work(burst=True)
-    redis.hset("grew_mb", queue, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb) // 1000)
-    os._exit(0)
-pids = [os.fork() or work(*sys.argv[1:3], queue) for queue in sys.argv[3:]]
-for pid in pids:
-    os.waitpid(pid, 0)
-"""
-"""One for each queue, each in a process of its own, each until its queue is empty."""
-UNHARMED = "unharmed"
-
-
-@dataclass(frozen=True)
-class Fall:
-    """What became of stock workers: the attacks that left a trace, the queues whose last job ran, growth by queue."""
-
-    ran: set[str]
-    outlived: set[str]
-    grew_mb: dict[str, int]
-
-
-def attack_stock_workers(rig: Rig, attacker: Attacker) -> Fall:
-    """Each attack on a queue of its own, with one more job behind it."""
-    plant_last_job(attacker, UNHARMED)
-    for each in ATTACKS:
-        attacker.queue = each.name
-        each.plant(attacker, each.name)
-        plant_last_job(attacker, each.name)
-    with lease_held(rig):
-        for process in [start(rig, command) for command in stock_commands(url(rig))]:
-            process.wait(60)
-    grew_mb: dict[bytes, bytes] = rig.redis.hgetall("grew_mb")  # type: ignore[assignment]
-    return Fall(
-        ran={each.name for each in ATTACKS if attacker.ran(each.name)},
-        outlived={name for name in [UNHARMED, *(each.name for each in ATTACKS)] if attacker.ran(f"after-{name}")},
-        grew_mb={queue.decode(): int(mb) for queue, mb in grew_mb.items()},
-    )
-
-
-def plant_last_job(attacker: Attacker, queue: str) -> None:
-    job_id = f"after-{queue}"
-    attacker.enqueue(job_id, ["os.system", None, [attacker.command(job_id)], {}])
-
-
-def stock_commands(at: str) -> Iterator[list[str]]:
-    queues = {stock: [each.name for each in ATTACKS if each.stock == stock] for stock in ("json", "pickle")}
-    queues["json"].append(UNHARMED)
-    yield from ([sys.executable, "-c", STOCK_WORKERS, at, stock, *queues[stock]] for stock in queues)
-    pool = [RQ, "worker-pool", "--burst", "--url", at]
-    yield from ([*pool, *each.stock.split()[1:], each.name] for each in ATTACKS if each.stock.startswith("pool"))
-
-
-def test_stock_workers_fall_to_each(subtests: pytest.Subtests) -> None:
-    with new_rig(FORWARDER_DRAIN_IDLE_S="2") as rig, Attacker(rig.redis, rig.folder, UNHARMED) as attacker:
-        fall = attack_stock_workers(rig, attacker)
-    with subtests.test("but not where nothing is planted"):
-        assert UNHARMED in fall.outlived
-        assert fall.grew_mb[UNHARMED] < SWOLLEN_MB
-    for each in ATTACKS:
-        with subtests.test(each.effect.value, way=each.name):
-            fell = {
-                Effect.RUNS: each.name in fall.ran,
-                Effect.KILLS: each.name not in fall.outlived,
-                Effect.SWELLS: fall.grew_mb.get(each.name, 0) > SWOLLEN_MB,
-            }
-            assert fell[each.effect]
-
-
 # A job that runs, and orders to its worker by PUBLISH
-
 ORDERS = pytest.mark.parametrize(
     ("order", "fields", "changed"),
     [
