@@ -22,13 +22,6 @@ def refusals(site: Site) -> None:
     site.refuse(REFUSE_VALUE, REFUSE_TRACE)
 
 
-def buried(site: Site, destination: str, count: int, prefix: str, value: int = -9) -> None:
-    """So many letters, dead."""
-    before = site.status(destination).dead
-    site.send([{"trace_id": f"{prefix}-{number}", "value": value} for number in range(count)], destination)
-    assert eventually(lambda: site.status(destination).dead == before + count, 60), site.status(destination)
-
-
 # Who is it
 
 
@@ -51,7 +44,7 @@ def test_who_logs_in_gets_where_they_wanted_to_and_out_again(open_tab: OpenTab) 
 
 
 def test_a_viewer_sees_all_and_changes_nothing(site: Site, open_tab: OpenTab) -> None:
-    buried(site, "default", 1, "seen")
+    site.bury("default", 1, "seen")
     tab = open_tab("vic")
     tab.tolerated.append("403")
     tab.go("dead-letters")
@@ -65,32 +58,20 @@ def test_a_viewer_sees_all_and_changes_nothing(site: Site, open_tab: OpenTab) ->
     assert tab.go("purge?reason=rejected").status == 403
     tab.go("")
     for path in ("purge", "replay", "destinations/default/pause"):
-        assert posted(tab, path, csrf=csrf(tab), sure="yes", reason="rejected") == 403
+        assert tab.posted(path, csrf=tab.csrf, sure="yes", reason="rejected") == 403
     assert site.status().dead == 1
-
-
-def csrf(tab: Tab) -> str:
-    """What the forms of this session carry."""
-    return tab.page.locator("input[name=csrf]").first.get_attribute("value") or ""
-
-
-def posted(tab: Tab, path: str, **fields: str) -> int:
-    """Post a form from inside the page, as a script would; the answer's status."""
-    script = """async ([url, fields]) => (await fetch(url, {
-        method: "POST", redirect: "manual", body: new URLSearchParams(fields)})).status"""
-    return int(tab.page.evaluate(script, [f"{tab.site.console}/{path}", fields]))
 
 
 def test_a_form_without_the_sessions_token_is_refused(site: Site, tab: Tab) -> None:
     tab.tolerated.append("403")
     for fields in ({}, {"csrf": "guessed"}):
-        assert posted(tab, "destinations/default/pause", **fields) == 403
+        assert tab.posted("destinations/default/pause", **fields) == 403
     assert site.status().paused is None
 
 
 def test_a_form_on_another_sites_page_is_refused(site: Site, tab: Tab) -> None:
     tab.tolerated.append("401")  # the browser keeps the cookie back
-    action, token = f"{site.console}/destinations/default/pause", csrf(tab)
+    action, token = f"{site.console}/destinations/default/pause", tab.csrf
     other = f"http://localhost:{urlsplit(site.console).port}/docs"
     form = f'<form method="post" action="{action}"><input name="csrf" value="{token}"><button>Win</button></form>'
     tab.page.route(other, lambda route: route.fulfill(body=form, content_type="text/html"))
@@ -148,8 +129,8 @@ def test_workers_are_seen_at_work(tab: Tab) -> None:
 
 
 def test_a_group_is_found_by_its_link_and_the_link_can_be_shared(site: Site, open_tab: OpenTab, tab: Tab) -> None:
-    buried(site, "mend", 3, "bad", value=1)
-    buried(site, "mend", 5, "mend")
+    site.bury("mend", 3, "bad", value=1)
+    site.bury("mend", 5, "mend")
     tab.go("dead-letters?destination=mend")
     groups = tab.page.get_by_role("region", name="What they died of").locator("tbody tr")
     expect(groups).to_have_count(2)
@@ -165,7 +146,7 @@ def test_a_group_is_found_by_its_link_and_the_link_can_be_shared(site: Site, ope
 
 
 def test_one_letter_is_mended_by_hand_and_delivered(site: Site, tab: Tab) -> None:
-    buried(site, "edit", 1, "edit")
+    site.bury("edit", 1, "edit")
     tab.go("dead-letters?destination=edit&contains=edit-0")
     tab.page.get_by_role("region", name="Letters").get_by_role("link", name="edit-0").click()
     expect(tab.page.locator(".facts")).to_contain_text("is not a score")
@@ -181,7 +162,7 @@ def test_one_letter_is_mended_by_hand_and_delivered(site: Site, tab: Tab) -> Non
 
 
 def test_a_canary_that_dies_stops_the_replay_and_a_mended_one_goes_through(site: Site, tab: Tab) -> None:
-    buried(site, "canary", 40, "canary")
+    site.bury("canary", 40, "canary")
     tab.go("dead-letters?destination=canary")
     tab.click("Replay …", "link")
     expect(tab.figure("Would return").locator(".big")).to_have_text("40")
@@ -204,7 +185,7 @@ def test_a_canary_that_dies_stops_the_replay_and_a_mended_one_goes_through(site:
 
 
 def test_a_replay_is_cancelled_half_way_and_resumed(site: Site, tab: Tab) -> None:
-    buried(site, "slow", 60, "slow")
+    site.bury("slow", 60, "slow")
     site.refuse()
     tab.go("replay?destination=slow&rate=20")
     tab.confirm("Replay 60")
@@ -221,8 +202,8 @@ def test_a_replay_is_cancelled_half_way_and_resumed(site: Site, tab: Tab) -> Non
 
 
 def test_a_purge_shows_what_it_deletes_and_asks_twice(site: Site, tab: Tab) -> None:
-    buried(site, "purge", 2, "bad", value=1)
-    buried(site, "purge", 3, "purge")
+    site.bury("purge", 2, "bad", value=1)
+    site.bury("purge", 3, "purge")
     tab.go("dead-letters?destination=purge&status=422")
     with tab.page.expect_download() as download:
         tab.click("Export", "link")
@@ -273,7 +254,7 @@ def test_markup_from_events_the_upstream_and_operators_is_shown_and_never_run(si
 
 
 def test_without_script_it_works_too(site: Site, open_tab: OpenTab) -> None:
-    buried(site, "default", 2, "plain")
+    site.bury("default", 2, "plain")
     tab = open_tab(java_script_enabled=False)
     expect(tab.page.locator("#card-default")).to_contain_text("closes")
     tab.go("dead-letters")

@@ -85,6 +85,12 @@ class Site:
         """Hand events over; they are queued when this returns."""
         self.producer.send_many(events, destination=destination)
 
+    def bury(self, destination: str, count: int, prefix: str, value: int = -9) -> None:
+        """Send so many events, which the sandbox refuses, and wait until they are dead letters."""
+        before = self.status(destination).dead
+        self.send([{"trace_id": f"{prefix}-{number}", "value": value} for number in range(count)], destination)
+        assert eventually(lambda: self.status(destination).dead == before + count, 60), self.status(destination)
+
     def status(self, destination: str = "default") -> Status:
         """Of a destination."""
         return status_of(self.operator, destination)
