@@ -27,6 +27,8 @@ LOOK_S: Final = 0.1
 """Between two looks at the children."""
 RESTART_BASE_S: Final = 0.5
 RESTART_MAX_S: Final = 30.0
+DOUBLINGS_MAX: Final = 16
+"""Enough to reach the bound; after a night of deaths the next power would be too large for a float."""
 HEALTHY_AFTER_S: Final = 60.0
 """A child that ran so long starts its backoff anew."""
 
@@ -162,7 +164,7 @@ class Supervisor:
     def _schedule(self, child: Child, now: float) -> None:
         if now - child.started_at > HEALTHY_AFTER_S:
             child.deaths = 0
-        wait_s = min(RESTART_MAX_S, RESTART_BASE_S * 2**child.deaths)
+        wait_s = min(RESTART_MAX_S, RESTART_BASE_S * 2 ** min(child.deaths, DOUBLINGS_MAX))
         child.deaths += 1
         child.due_at = now + wait_s
         code = child.process.returncode if child.process else None

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from forwarder.feedback import Members, split
 from forwarder.queue.entry_ids import place
+from forwarder.queue.flow import Size
 from forwarder.queue.stream import Entry
 
 BRACKETS = 2
@@ -86,6 +87,12 @@ class Capacity:
 
     max_events: int
     max_bytes: int
+
+    def within(self, size: Size) -> "Capacity":
+        """The same, but no more than fits by what refusals have taught."""
+        return Capacity(
+            min(self.max_events, size.events or self.max_events), min(self.max_bytes, size.bytes or self.max_bytes)
+        )
 
     def holds(self, events: int, member_bytes: int) -> bool:
         """Whether a body of that many events, with that many bytes between its brackets, is allowed."""

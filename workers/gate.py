@@ -71,11 +71,8 @@ class Gate:
     @property
     def capacity(self) -> Capacity:
         """What fits into one request: the settings, and what refusals have taught the fleet."""
-        size, upstream = self._fleet.flow.size, self._upstream
-        return Capacity(
-            min(upstream.batch_max_events, size.events or upstream.batch_max_events),
-            min(upstream.batch_max_bytes, size.bytes or upstream.batch_max_bytes),
-        )
+        most = Capacity(self._upstream.batch_max_events, self._upstream.batch_max_bytes)
+        return most.within(self._fleet.flow.size)
 
     @property
     def share(self) -> int:
@@ -184,7 +181,7 @@ class Gate:
                 return
             if not self._permits.limit:  # to be given a share, this drain must be known to want one
                 self._wake.set()
-            async with self._permit(piece):
+            async with self._rate.permit(self._permits, piece.count):
                 self._session.go_on()
                 if self._flows:
                     yield self._passage(piece)
@@ -235,18 +232,6 @@ class Gate:
 
     def _passage(self, piece: Piece, *, probe: bool = False) -> Passage:
         return Passage(self, Extent(piece.count, len(piece.body)), self._fleet.flow.limit.epoch, probe)
-
-    @contextlib.asynccontextmanager
-    async def _permit(self, piece: Piece) -> AsyncIterator[None]:
-        """A permit, at the moment that the rate limit allows.
-
-        The next one waits until this one has its permit: requests that wait for the rate must not look like requests
-        in flight.
-        """
-        async with contextlib.AsyncExitStack() as held:
-            async with self._rate.turn(piece.count):
-                await held.enter_async_context(self._permits)
-            yield
 
     @property
     def _pace_s(self) -> float:

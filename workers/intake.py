@@ -1,4 +1,4 @@
-"""From the stream to batches: take over what ended drains left, read new entries, admit, coalesce."""
+"""From the stream to batches: take over what ended drains left, read new entries, have them admitted, coalesce."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable
@@ -9,17 +9,15 @@ from redis.exceptions import ResponseError
 from forwarder.feedback import codec
 from forwarder.log import get_logger
 from forwarder.queue import in_flight, stream
-from forwarder.queue.codec import DamagedBody, UnreadableBody
 from forwarder.queue.columns import Columns
 from forwarder.queue.connection import AWAY, AsyncClient
 from forwarder.queue.in_flight import SUSPICIOUS_AFTER, Claimed
 from forwarder.queue.keys import Keys
 from forwarder.queue.scripts import run_async
-from forwarder.queue.settlement import Recut
 from forwarder.queue.stream import Entry, entry_of, size_of
 from forwarder.settings import Settings
-from workers.admit import admit, damaged, quarantine
-from workers.batch import Batch, Capacity, Load
+from workers.admission import Admission
+from workers.batch import Batch, Capacity
 from workers.coalesce import Coalescer
 from workers.gate import Gate
 from workers.journal import Journal
@@ -37,9 +35,6 @@ READ_MAX_ENTRIES: Final = 512
 """Also when only small ones were seen: 512 full entries of our own producers would have 128 MiB."""
 CLAIM_ENTRIES: Final = 100
 CLAIM_EVERY_S: Final = 1.0
-LEFT_MAX: Final = 1_000
-"""Entries that a drain holds without being able to read them; then it makes way for one that may be."""
-_LEFT: Final = "left on the queue; a worker of a newer release, or one that has the key, takes it over"
 
 
 class Intake:
@@ -62,17 +57,15 @@ class Intake:
         self._keys = keys
         self._session = session
         self._gate = gate
-        self._journal = journal
         self._codec = codec(settings.limits)
         self._capacity = Capacity(upstream.batch_max_events, upstream.batch_max_bytes)
+        self._admission = Admission(client, session, settings, self._capacity, journal)
         self._coalescer = Coalescer(self._capacity, upstream.batch_linger_ms)
-        self._poison_after = settings.poison_after
         self._largest = READ_BYTES // 16
         self._per_batch = CLAIM_ENTRIES
         self._reader = Reader(client, keys, session.token, idle_s=session.idle_s, max_bytes=READ_BYTES)
         self._lost_reply = False
         self._claim_at = 0.0
-        self._left = 0
         self._suspect: Batch | None = None
         self._log = get_logger()
 
@@ -107,7 +100,7 @@ class Intake:
         suspicious = claimed.entries[0].deliveries > SUSPICIOUS_AFTER
         if not claimed.batch and not claimed.attempts and not suspicious:
             return await self._coalesced(claimed.entries)
-        loads = [load for entry in claimed.entries if (load := await self._admitted(entry))]
+        loads = [load for entry in claimed.entries if (load := await self._admission.load(entry))]
         if not loads:
             return []
         batch = Batch(loads, claimed.attempts)
@@ -147,46 +140,9 @@ class Intake:
         self._coalescer.capacity = self._gate.capacity
         closed: list[Batch] = []
         for entry in entries:
-            if load := await self._admitted(entry):
+            if load := await self._admission.load(entry):
                 closed += self._coalescer.add(load, _monotonic_ms())
         return self._closed(closed)
-
-    async def _admitted(self, entry: Entry) -> Load | None:
-        """An entry that can travel; None when it had to be settled into others, or buried, or is not for us to read."""
-        try:
-            admitted = self._judged(entry)
-        except UnreadableBody as error:
-            self._leave(entry, error)
-            return None
-        if isinstance(admitted, Load):
-            return admitted
-        await self._journal.recut(admitted)
-        reasons = sorted({letter.reason for letter in admitted.letters})
-        pieces, letters = len(admitted.pieces), len(admitted.letters)
-        self._log.info("recut", entry=entry.id.decode(), pieces=pieces, letters=letters, reasons=reasons)
-        return None
-
-    def _judged(self, entry: Entry) -> Load | Recut:
-        """An entry as it can travel, or what becomes of it instead.
-
-        Raises:
-            UnreadableBody: it cannot be read here.
-        """
-        try:
-            entry = stream.opened(self._client, entry)
-        except DamagedBody as error:
-            return damaged(entry, str(error))
-        if entry.deliveries > self._poison_after:
-            return quarantine(entry, self._codec, whole=entry.deliveries > self._poison_after + 1)
-        return admit(entry, self._codec, self._capacity)
-
-    def _leave(self, entry: Entry, error: UnreadableBody) -> None:
-        """It stays pending in this drain's name, and is nobody's fault: another worker may be able to read it."""
-        if not self._left:  # said once, and not of each
-            self._log.error("entry_not_read", entry=entry.id.decode(), reason=str(error), next=_LEFT)
-        self._left += 1
-        if self._left >= LEFT_MAX:
-            self._session.end("it cannot read what is on the queue")
 
     async def _claimed(self) -> Claimed:
         await self._ready()

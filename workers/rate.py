@@ -10,6 +10,7 @@ from forwarder.queue.rate import book
 from forwarder.queue.scripts import run_async
 from forwarder.upstream_settings import Upstream
 from workers.patience import patiently
+from workers.permits import Permits
 from workers.session import Session
 
 
@@ -33,6 +34,25 @@ class RateLimit:
         self._per_s = upstream.rate_requests_per_s, upstream.rate_events_per_s
         self._booking = asyncio.Lock()
         self.limits = any(self._per_s)
+
+    @contextlib.asynccontextmanager
+    async def permit(self, permits: Permits, events: int) -> AsyncIterator[None]:
+        """A permit, at the moment that the limit allows.
+
+        The next one waits until this one has its permit: requests that wait for the rate must not look like requests
+        in flight.
+
+        Args:
+            permits: of requests at once.
+            events: in the request.
+
+        Raises:
+            HandBack: the session ended first.
+        """
+        async with contextlib.AsyncExitStack() as held:
+            async with self.turn(events):
+                await held.enter_async_context(permits)
+            yield
 
     @contextlib.asynccontextmanager
     async def turn(self, events: int) -> AsyncIterator[None]:

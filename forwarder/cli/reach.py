@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
+from urllib.parse import urlsplit
 
+from forwarder.cli.boundary import say
 from forwarder.cli.context import settings_in_force
 from forwarder.cli.where import TOKEN, chosen_url, variable
 from forwarder.dead.filters import Filters
+from forwarder.listening import is_loopback
 from forwarder.operations.letter_forms import Chosen
 from forwarder.operations.operator import Operator
 from forwarder.operations.table import EXPORT, Operation
@@ -41,8 +44,9 @@ class Direct:
     operator: Operator
 
     def do(self, operation: Operation[Asked, Answer], asked: Asked) -> Answer:
-        """Do an operation."""
-        return operation.run(self.operator, asked)
+        """Do an operation; what Redis raises becomes one clear line."""
+        with queue_errors(self.operator.settings):
+            return operation.run(self.operator, asked)
 
     def export(self, asked: Chosen) -> Iterator[bytes]:
         """Dead letters as JSON lines."""
@@ -58,11 +62,21 @@ def reached() -> Iterator[Reach]:
         return
     from forwarder.remote import Remote  # noqa: PLC0415 - httpx is needed by nobody else here
 
-    remote = Remote(chosen_url(), variable(TOKEN))
+    token = variable(TOKEN)
+    remote = Remote(chosen_url(), token)
+    if token and _is_read_by_others(remote.url):
+        say(
+            f"warning: {TOKEN} goes to {remote.url} unencrypted, and whoever reads it may do what you may: use https://"
+        )
     try:
         yield remote
     finally:
         remote.close()
+
+
+def _is_read_by_others(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "http" and not is_loopback(parts.hostname or "")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What is shown of replays: the account of one, the list of the newest, the dry run."""
 
 import time
+from collections.abc import Iterator
 
 import msgspec
 
@@ -27,8 +28,30 @@ def show(replay_id: str | None, destination: str, *, watch: bool, as_json: bool)
     if as_json:
         json_out(msgspec.to_builtins(replay))
         return
-    for name, value in msgspec.to_builtins(replay).items():
-        line(f"{name:14} {'-' if value in (None, '') else value}")
+    for name, value in _facts(replay):
+        line(f"{name:14} {value}")
+    _say_kept(replay.kept_examples, replay.kept)
+
+
+def _facts(replay: Replay) -> Iterator[tuple[str, str]]:
+    yield "replay", replay.id
+    yield "state", f"{replay.state} ({replay.note})" if replay.note else replay.state
+    yield "selection", replay.selection
+    yield "edits", replay.edits or "-"
+    for name in ("to", "limit", "rate", "canary", "max_replays"):
+        if replay.plan.get(name) is not None:
+            yield name.replace("_", " "), str(replay.plan[name])
+    yield "looked at", f"{replay.seen:,} of {replay.dead:,}"
+    yield "moved", f"{replay.moved:,} of {replay.matched:,} selected"
+    yield "delivered", f"{replay.delivered:,}"
+    yield "on their way", f"{replay.under_way:,}"
+    yield "dead again", f"{replay.died:,}"
+    yield "stay dead", f"{replay.kept:,} no valid event, {replay.spent:,} replayed too often"
+    yield "gone meanwhile", f"{replay.gone:,}"
+    yield "by", f"{replay.by}, run by a worker" if replay.background else replay.by
+    yield "began", replay.began
+    yield "updated", replay.updated
+    yield "ended", replay.ended or "-"
 
 
 def report(replay: Replay, *, as_json: bool) -> None:

@@ -11,8 +11,10 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from forwarder.cli.boundary import say
 from forwarder.cli.output import console, is_terminal, json_out, line, printable, rich_table, table_out
 from forwarder.cli.reach import Reach, reached
+from forwarder.errors import ForwarderError
 from forwarder.operations.operator import Nothing, now_ms
 from forwarder.operations.status import Status
 from forwarder.operations.table import STATUS
@@ -135,29 +137,37 @@ def _pauses(now: Look) -> Iterator[str]:
             yield f"{name} is paused since {shown_moment(status.paused.since_ms)} until {end}: {status.paused.reason}"
 
 
+def _looks(reach: Reach, wait: Callable[[float], None]) -> Iterator[tuple[Look, str]]:
+    """A look each second; while nobody answers the last one once more, and why. Raises when the first one fails."""
+    now, trouble = look(reach), ""
+    while True:
+        yield now, trouble
+        wait(REFRESH_S)
+        try:
+            now, trouble = look(reach, now), ""
+        except ForwarderError as error:
+            trouble = f"{error}; trying again"
+
+
 def _live(reach: Reach, wait: Callable[[float], None]) -> None:
     """In place, on a terminal."""
     from rich.console import Group  # noqa: PLC0415 - only for people
     from rich.live import Live  # noqa: PLC0415 - as above
     from rich.text import Text  # noqa: PLC0415 - as above
 
-    now = look(reach)
     with Live(console=console(), auto_refresh=False, screen=False) as live:
-        while True:
-            notes = [Text(printable(note)) for note in _pauses(now)]
+        for now, trouble in _looks(reach, wait):
+            notes = [Text(printable(note)) for note in (*_pauses(now), trouble) if note]
             live.update(Group(rich_table(*_table(now)), *notes), refresh=True)
-            wait(REFRESH_S)
-            now = look(reach, now)
 
 
 def _stream(reach: Reach, wait: Callable[[float], None], *, as_json: bool) -> None:
     """In a pipe: one JSON object per line, or one table after another."""
-    now = look(reach)
-    while True:
-        if as_json:
+    for now, trouble in _looks(reach, wait):
+        if trouble:
+            say(f"error: {trouble}")
+        elif as_json:
             sys.stdout.write(json.dumps(now.as_json()) + "\n")
         else:
             _print(now, as_json=False)
         sys.stdout.flush()
-        wait(REFRESH_S)
-        now = look(reach, now)

@@ -25,6 +25,8 @@ IDLE_S: Final = 1.0
 SHORT_REST_S: Final = 0.01
 """While somebody waits for a flush."""
 
+_LEFT_THERE: Final = "feedback events in the spill file are left there for now: %s"
+
 _log = logging.getLogger("forwarder.client")
 
 
@@ -98,7 +100,7 @@ class Appender:
         except ForwarderError as error:
             with self._desk.lock:
                 self._desk.leave_behind()
-            self._warn(str(error))
+            self._say(_LEFT_THERE, error)
         finally:
             self._landed()
 
@@ -159,7 +161,7 @@ class Appender:
             if not handed.away:
                 self._drops.back(spill.take_drops())
         except ForwarderError as error:
-            self._warn(str(error))
+            self._say(_LEFT_THERE, error)
             handed = Handed()
         finally:
             self._landed()
@@ -193,11 +195,14 @@ class Appender:
             self._warn(trouble)
 
     def _warn(self, trouble: str) -> None:
-        if time.monotonic() - self._warned_at < LOG_EVERY_S:
-            return
-        self._warned_at = time.monotonic()
         where = f"kept in {self._spill.path}" if self._spill and self._desk.spills else "kept in memory"
-        _log.warning("feedback events cannot be appended and are %s until they can: %s", where, trouble)
+        self._say("feedback events cannot be appended and are %s until they can: %s", where, trouble)
+
+    def _say(self, text: str, *facts: object) -> None:
+        """Log a warning, one a minute at most."""
+        if time.monotonic() - self._warned_at >= LOG_EVERY_S:
+            self._warned_at = time.monotonic()
+            _log.warning(text, *facts)
 
     def _is_away(self) -> bool:
         return self._desk.trouble.is_away(time.monotonic())

@@ -135,10 +135,12 @@ class Courier:
         until = time.monotonic() + timeout_s
         told = self.flush(timeout_s)
         if told.pending:
-            told = self._leave(told)
+            with lifecycle.unbroken():
+                told = self._leave(told)
         elif self._threads:
             self._desk.wait_for_redis(self._is_done, until - time.monotonic())
-        self._note_drops()
+        with lifecycle.unbroken():
+            self._note_drops()
         return told
 
     def _is_done(self) -> bool:

@@ -82,13 +82,16 @@ class Keeper:
             return taken
 
     def _keep(self, chunks: list[Chunk]) -> bool:
-        kept = self._put(chunks)
-        with self._desk.lock:
-            if kept:
-                self._desk.tally.spilled += count(chunks)
-                self._desk.spilled(chunks)
-            else:
-                self._desk.put_back(chunks)
+        kept = False
+        try:
+            kept = self._put(chunks)
+        finally:  # also when Ctrl-C breaks it off
+            with self._desk.lock:
+                if kept:
+                    self._desk.tally.spilled += count(chunks)
+                    self._desk.spilled(chunks)
+                else:
+                    self._desk.put_back(chunks)
         return kept
 
     def _copy(self, flight: Flight) -> bool:

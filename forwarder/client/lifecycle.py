@@ -4,16 +4,20 @@
 - `os._exit`, with which RQ's work horses, multiprocessing's children and Celery's end: no atexit function runs, so it
   is wrapped. Where nothing is held, as in a child that was forked a moment ago, the wrapped one is the bare one.
 - SIGTERM, where nobody handles it: its default would end the process on the spot. A handler that the program sets,
-  before or after, takes precedence.
+  before or after, takes precedence. One that comes while events are written to the disk, as a second one may, waits for
+  that: it would interrupt a transaction, and then want the same file.
 
 Nothing helps against kill -9: then at most what was sent in the last 100 ms is missing.
 """
 
 import atexit
+import logging
 import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn, Protocol
 
@@ -32,8 +36,21 @@ class Holder(Protocol):
         """Let its threads end: they must not be in the middle of something when the interpreter is taken down."""
 
 
+_log = logging.getLogger("forwarder.client")
 _holders: dict[int, tuple[Holder, float]] = {}
 _exit_at_once = os._exit
+
+
+class _Stretch:
+    """What the main thread, in which signals are handled, is at.
+
+    Attributes:
+        unbroken: it must not be interrupted.
+        signal: that came meanwhile; 0 for none.
+    """
+
+    unbroken = False
+    signal = 0
 
 
 def watch(holder: Holder, bound_s: float) -> None:
@@ -48,11 +65,29 @@ def forget(holder: Holder) -> None:
 
 
 def finish_all() -> None:
-    """All of them, within the longest of their bounds."""
+    """All of them, within the longest of their bounds; one that fails keeps no other from its end."""
     began = time.monotonic()
     for holder, bound_s in list(_holders.values()):
-        if holder.has_pending:
-            holder.finish(max(0.0, began + bound_s - time.monotonic()))
+        try:
+            if holder.has_pending:
+                holder.finish(max(0.0, began + bound_s - time.monotonic()))
+        except Exception:
+            _log.exception("a client failed at the end of its process; events of it may be missing")
+
+
+@contextmanager
+def unbroken() -> Iterator[None]:
+    """A stretch, and a short one: a SIGTERM that comes meanwhile ends the process behind it."""
+    if _Stretch.unbroken or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _Stretch.unbroken = True
+    try:
+        yield
+    finally:
+        _Stretch.unbroken = False
+        if _Stretch.signal:
+            _terminated(_Stretch.signal, None)
 
 
 def _arm() -> None:
@@ -80,6 +115,9 @@ def _exit(status: int) -> NoReturn:
 
 def _terminated(number: int, _: FrameType | None) -> None:
     """SIGTERM, handled by nobody else: its default follows."""
+    if _Stretch.unbroken:
+        _Stretch.signal = number
+        return
     try:
         finish_all()
     finally:

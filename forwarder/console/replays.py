@@ -1,7 +1,7 @@
 """The pages of replays: dry run, begin, watch, cancel, go on."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from starlette.responses import Response
 from starlette.routing import BaseRoute
@@ -90,14 +90,6 @@ class Row:
     def is_settled(self) -> bool:
         """Whether nothing will change any more."""
         return not self.replay.active and not self.replay.under_way
-
-    @property
-    def edits(self) -> str:
-        """In words; empty for none."""
-        plan: dict[str, Any] = self.replay.plan
-        found = [f"{name} = {value}" for name, value in plan.get("edits", {}).items()]
-        found += [f"the event {plan['body']}"] if plan.get("body") else []
-        return ", ".join([*found, "trace ids from a map"] if plan.get("trace_ids") else found)
 
     def option(self, name: str, empty: str) -> str:
         """Another part of its plan."""

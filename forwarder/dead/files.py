@@ -5,7 +5,7 @@ import os
 import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, BinaryIO, Final, cast
 
@@ -46,7 +46,8 @@ def written_file(name: str, *, force: bool) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise ForwarderError(f"{name} cannot be written: {error.strerror}") from None
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # there is none, or it can be reached as little as before
+            partial.unlink()
 
 
 @contextmanager

@@ -8,14 +8,12 @@ from typing import Final
 from forwarder.dead.selection import Selection
 from forwarder.queue import dead_letters
 from forwarder.queue.connection import Client
-from forwarder.queue.dead_letters import PAGE, DeadLetter
+from forwarder.queue.dead_letters import PAGE, PAGE_BYTES, DeadLetter
 from forwarder.queue.entry_ids import before, place
 from forwarder.queue.keys import Keys
 
 LOOKED_AT_MAX: Final = 200_000
 """Letters that one page may cost: a selection that matches none must not keep a web request for long."""
-PAGE_MAX_BYTES: Final = 8_388_608
-"""Bodies may be megabytes; a page of 500 such would stop Redis for everybody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ def in_pages(letters: Iterable[DeadLetter]) -> Iterator[list[DeadLetter]]:
     for letter in letters:
         page.append(letter)
         page_bytes += len(letter.body)
-        if len(page) >= PAGE or page_bytes >= PAGE_MAX_BYTES:
+        if len(page) >= PAGE or page_bytes >= PAGE_BYTES:
             yield page
             page, page_bytes = [], 0
     if page:

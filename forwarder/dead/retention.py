@@ -59,11 +59,11 @@ class Trimmed:
 
 
 def retention(settings: Settings, destination: str) -> Retention:
-    """What the settings say, for each partition of a destination: of the number it has its share."""
+    """What the settings say, for each partition of a destination: of the number it has its share, rounded up."""
     folder = settings.dead_export_dir or settings.data_dir / "dead-letters"
     kept = folder if settings.dead_trim == "export" else None
     count, partitions = settings.dead_max_count, settings.partitions_of(destination)
-    share = None if count is None else count // partitions
+    share = None if count is None else -(-count // partitions)
     return Retention(settings.dead_max_age_s, share, kept, tuple(settings.secrets))
 
 

@@ -51,7 +51,10 @@ class Probes:
 
     async def ready(self, _: Headers, __: Receive) -> Reply:
         """200 when Redis answers and every backlog is under its cap."""
-        books = await self._in_time(self._books())
+        try:
+            books = await self._in_time(self._books())
+        except ForwarderError:
+            return error_reply(503, "the queue cannot be reached", headers=RETRY)
         cap = self._settings.backlog_max_events
         full = [name for name, one in books.items() if one["pending"] >= cap]
         if full:

@@ -130,6 +130,14 @@ class Replay(Struct, frozen=True):
         return self.state not in ("done", "stopped", "cancelled")
 
     @property
+    def edits(self) -> str:
+        """What becomes of the events on the way, in words; empty for nothing."""
+        found = [f"{name} = {value}" for name, value in self.plan.get("edits", {}).items()]
+        found += [f"the event {self.plan['body']}"] if self.plan.get("body") else []
+        found += ["trace ids from a map"] if self.plan.get("trace_ids") else []
+        return ", ".join(found)
+
+    @property
     def each(self) -> list[str]:
         """The ids of all replays that this is the account of."""
         return self.ids or [self.id]

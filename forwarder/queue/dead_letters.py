@@ -14,6 +14,8 @@ from forwarder.queue.under_way import UnderWay
 ERROR_MAX_LENGTH: Final = 500
 PAGE: Final = 500
 """Letters per round trip of a scan, a replay or a purge."""
+PAGE_BYTES: Final = 8_388_608
+"""About as much a page has of bodies, judged by the page before: 500 large ones would stop Redis for everybody else."""
 
 REASONS: Final = ("rejected", "unproven", "too_large", "exhausted", "invalid", "poison")
 """`unproven`: of a batch of which nothing was accepted, sent only together with others when the probing ended.
@@ -113,26 +115,37 @@ def scan_pages(client: Client, keys: Keys, *, after: str | None = None, until: s
     page = _pages(client, client.xrange(keys.dead, f"({after}" if after else "-", until, count=PAGE))
     if page:
         yield page
-    while len(page) == PAGE:
-        page = _page_after(client, keys, page, until).answer()
-        while len(page) == PAGE:
-            with _page_after(client, keys, page, until) as ahead:
-                yield page
-                page = ahead.answer()
-        if page:
+    if len(page) < PAGE:
+        return
+    count = _fitting(page)
+    page = _page_after(client, keys, page, until, count).answer()
+    while len(page) == count:
+        count = _fitting(page)
+        with _page_after(client, keys, page, until, count) as ahead:
             yield page
+            page = ahead.answer()
+    if page:
+        yield page
 
 
-def _page_after(client: Client, keys: Keys, page: list[DeadLetter], until: str) -> UnderWay[list[DeadLetter]]:
+def _fitting(page: list[DeadLetter]) -> int:
+    """How many letters such as these make a page."""
+    mean = sum([len(letter.body) for letter in page]) // len(page) + 1
+    return max(1, min(PAGE, PAGE_BYTES // mean))
+
+
+def _page_after(
+    client: Client, keys: Keys, page: list[DeadLetter], until: str, count: int
+) -> UnderWay[list[DeadLetter]]:
     start = f"({page[-1].id}"
 
     def again() -> list[DeadLetter]:
-        return _pages(client, client.xrange(keys.dead, start, until, count=PAGE))
+        return _pages(client, client.xrange(keys.dead, start, until, count=count))
 
     def read(reply: list[Any]) -> list[DeadLetter]:
         return _raw_pages(client, reply)
 
-    return UnderWay(client, ("XRANGE", keys.dead, start, until, "COUNT", PAGE), read, again)
+    return UnderWay(client, ("XRANGE", keys.dead, start, until, "COUNT", count), read, again)
 
 
 def scan_back(client: Client, keys: Keys, *, until: str = "", after: str | None = None) -> Iterator[DeadLetter]:
@@ -144,10 +157,10 @@ def scan_back(client: Client, keys: Keys, *, until: str = "", after: str | None 
         until: begin with this id; empty for the newest.
         after: end behind this id.
     """
-    start, end = until or "+", f"({after}" if after else "-"
-    while page := _pages(client, client.xrevrange(keys.dead, start, end, count=PAGE)):
+    start, end, count = until or "+", f"({after}" if after else "-", PAGE
+    while page := _pages(client, client.xrevrange(keys.dead, start, end, count=count)):
         yield from page
-        start = f"({page[-1].id}"
+        start, count = f"({page[-1].id}", _fitting(page)
 
 
 def get(client: Client, keys: Keys, letter_id: str) -> DeadLetter | None:

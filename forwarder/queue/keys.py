@@ -2,11 +2,11 @@
 
 | key | type | contents | written by |
 |---|---|---|---|
-| `feedback:{default.0}:events` | stream, group `forwarder` | the queue: `body`, and optionally `source`, `at`, `replays`, `events`, `traceparent`; `replay` (its id) when replayed, and `ats` (see `accepted`); `attempts` and `queued` when put back; `v` when not of version 1 | producers (XADD, append), replay, settle (what it puts back); deleted by settle |
+| `feedback:{default.0}:events` | stream, group `forwarder` | the queue: `body`, and optionally `source`, `at`, `replays`, `events`, `traceparent`; `replay` (its id) when replayed, and `ats` (see `accepted`); `attempts` and `queued` when put back; `v` when not of version 1 | producers (XADD, append), replay, hand_over, settle (what it puts back); deleted by settle |
 | `feedback:{default.0}:dead` | stream | dead letters, one event each, fields of `dead_letters.LETTER_FIELDS` | settle, import; deleted by replay, purge |
 | `feedback:{default.0}:ledger` | hash | the counters of `ledger` | every script, in the step that it counts |
 | `feedback:{default.0}:lease:N` | string with TTL | drain slot N is taken: the holder's token, which is also its consumer's name, or `promised` | wake, keep_lease; deleted by leave |
-| `feedback:{default.0}:batches` | hash | per batch in flight, as `TOKEN/ID`: attempts, ambiguous events so far, events, ids of its entries; `TOKEN/` of a drain that ended in order and left entries pending | begin, claim, leave; deleted by settle, claim |
+| `feedback:{default.0}:batches` | hash | per batch in flight, as `TOKEN/ID`: attempts, ambiguous events so far, events, ids of its entries; `TOKEN/` of a drain that ended in order and left entries pending | begin, claim, leave; deleted by settle, claim, leave |
 | `feedback:{default.0}:chunk:ID` | string with TTL | that what is called ID was done, so that it is done once however often it is tried: the entry that an append became, a page that was handed over, a count | append, hand_over, tally |
 | `feedback:{default.0}:memory` | string with TTL | percentage of maxmemory in use when an append looked last | append |
 | `feedback:{default.0}:replay:ID` | hash with TTL | a replay: fields of `replays.Record`; where its events go to another destination, there too, with `delivered` and `died` alone | replay…; settle counts `delivered`, `died` |
@@ -16,7 +16,7 @@
 | `feedback:{default.0}:imported` | hash with TTL | ids of letters by what identifies them in an export, so that an export is imported once | import |
 | `feedback:{default.0}:trimming` | string with TTL | somebody trims the dead letters, or is about to | lock |
 | `feedback:{default.0}:notices` | hash | what was last told of this destination, and when | notice |
-| `feedback:{default.0}:outbox` | hash | notices that the webhook does not have yet, JSON by id | notice; deleted by who posts them |
+| `feedback:{default.0}:outbox` | hash | notices that the webhook does not have yet, JSON by id | notice, and who posts them: puts off, deletes |
 | `feedback:{default.0}:posting` | string with TTL | somebody posts the outbox, or is about to | lock |
 | `feedback:{default.0}:history` | stream, bounded | the last hour: about every ten seconds `sample`, JSON: the ledger's sums and what waited (`history.Sample`) | sample |
 | `feedback:{default}:pause` | hash, with TTL unless paused by hand without end | `reason`, `kind`, `since`, `until` (ms): nobody sends to this destination | pause, flow; deleted by resume |

@@ -62,6 +62,36 @@ def test_a_signal_handler_of_the_program_is_left_in_place(rig: Rig) -> None:
     assert sorted(queued(rig)) == sent("a", count=COUNT)
 
 
+SIGNALLED_WHILE_IT_WRITES = """
+from forwarder.spill import schema
+opened = schema.open_file
+
+def open_file(*arguments):
+    def told(statement):
+        if "INSERT INTO chunks" in statement:
+            os.kill(os.getpid(), 15)
+    db = opened(*arguments)
+    db.set_trace_callback(told)
+    return db
+
+schema.open_file = open_file
+client = FeedbackClient(overflow="drop_newest")  # its main thread writes, at the end
+send(client, "a", 700)
+"""
+
+
+@pytest.mark.parametrize("end", ["os.kill(os.getpid(), 15); time.sleep(60)", "client.close(0)", ""])
+def test_a_sigterm_while_events_are_written_to_the_disk_waits_for_that(start_rig: StartRig, end: str) -> None:
+    rig = start_rig(FORWARDER_CLIENT_EXIT_S="0.2", **HOLDS)
+    rig.kill_server()
+    done = run_program(rig, SIGNALLED_WHILE_IT_WRITES + end)
+    assert done.returncode == -signal.SIGTERM, done.stderr
+    spill = spill_file(rig.settings)
+    assert spill
+    assert spill.count().events == COUNT
+    spill.close()
+
+
 def test_sigterm_in_the_middle_of_sending_loses_nothing_that_was_sent(rig: Rig) -> None:
     """The handler interrupts `send` anywhere, also where it holds the client's lock."""
     code = "client = FeedbackClient()\nsay('go')\nnumber = 0\nwhile True:\n"

@@ -161,6 +161,12 @@ def test_what_cannot_be_written_is_not_trimmed(rig: Rig) -> None:
     assert len(rig.dead()) == 10
 
 
+def test_what_is_kept_is_shared_by_partitions_and_none_of_them_is_left_with_nothing(rig: Rig) -> None:
+    settings = rig.settings.model_copy(update={"dead_max_count": 3, "partitions": 2})
+    assert retention(settings, "default").max_count == 2
+    assert retention(settings.model_copy(update={"dead_max_count": 0}), "default").max_count == 0
+
+
 def test_without_a_setting_nothing_is_ever_trimmed(rig: Rig) -> None:
     bury(rig.redis, 10)
     assert not is_due(rig.redis, rig.keys, retention(rig.settings, "default"))

@@ -18,6 +18,7 @@ from forwarder.settings import Settings, load_settings
 from forwarder.supervisor import STOP_MARGIN_S
 from tests.support.chart import CHART, as_kustomize, render, resources
 from tests.support.sandbox import ROOT
+from tests.support.servers import redis_binary
 from tests.support.tools import checked, of_machine
 
 DEPLOY = ROOT / "deploy"
@@ -255,7 +256,7 @@ def test_redis_starts_with_the_configuration(tmp_path: Path, server: str) -> Non
     (tmp_path / "redis.conf").write_text(
         (DEPLOY / "redis" / "redis.conf").read_text().replace("/etc/valkey", str(DEPLOY / "redis"))
     )
-    binary = str(server_binary()) if server == "valkey" else of_machine("redis-server")
+    binary = str(server_binary()) if server == "valkey" else redis_binary()
     command = [binary, "redis.conf", "--port", "0", "--unixsocket", "redis.sock", "--dir", str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
     assert "password hash must be" in done.stdout

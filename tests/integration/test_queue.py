@@ -390,6 +390,21 @@ def test_letters_are_scanned_page_by_page_and_bounded(client: Redis, monkeypatch
     assert dead_letters.get(client, KEYS, "1-1") is None
 
 
+def test_a_page_of_large_letters_has_few_of_them(client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dead_letters, "PAGE", 10)
+    monkeypatch.setattr(dead_letters, "PAGE_BYTES", 3_500)
+    sizes = [10] * 10 + [1_000] * 17 + [10_000] * 2
+    for size in sizes:
+        client.xadd(KEYS.dead, {"body": b"x" * size, "reason": "rejected"})
+
+    pages = list(dead_letters.scan_pages(client, KEYS))
+
+    assert [len(letter.body) for page in pages for letter in page] == sizes
+    assert max(len(page) for page in pages[2:]) == 3, "the page after the first large ones, and the next"
+    backwards = [len(letter.body) for letter in dead_letters.scan_back(client, KEYS)]
+    assert backwards == sizes[::-1]
+
+
 def test_scripts_are_loaded_again_when_the_server_forgot_them(client: Redis) -> None:
     run(client, append(1))
     client.script_flush()

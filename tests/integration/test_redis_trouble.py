@@ -413,3 +413,21 @@ def test_a_promise_that_runs_out_while_its_job_waits_costs_no_second_drain(start
     rig.start_worker("--burst").wait(30)
     rig.assert_everything_arrived(10)
     assert rig.said("drain_began") + rig.said("drain_not_needed") == 2
+
+
+def test_whoever_watches_is_told_and_goes_on_watching(rig: Rig) -> None:
+    command = [sys.executable, "-m", "forwarder.cli", "status", "--watch", "--json"]
+    with subprocess.Popen(
+        command, env=rig.environment, cwd=rig.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as watching:
+        assert watching.stdout is not None
+        assert watching.stderr is not None
+        assert '"accepted": 0' in watching.stdout.readline()
+        rig.kill_server()
+        assert "trying again" in watching.stderr.readline()
+        rig.server.start()
+        with rig.client() as client:
+            client.send(trace_id="t1", value=1)
+        assert any('"accepted": 1' in line for line in watching.stdout)
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(30) == 0

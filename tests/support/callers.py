@@ -12,7 +12,7 @@ from tests.support.rig import Rig
 from tests.support.waiting import eventually
 
 
-class Load(threading.Thread):
+class Caller(threading.Thread):
     """A caller that posts one event after the other, each of its own, and remembers which were taken.
 
     Args:
@@ -55,9 +55,9 @@ class Load(threading.Thread):
 
 
 @contextlib.contextmanager
-def load(ingest: Ingest, callers: int = 8) -> Iterator[list[Load]]:
+def load(ingest: Ingest, callers: int = 8) -> Iterator[list[Caller]]:
     """Callers at work; stopped at the end."""
-    callers_at_work = [Load(ingest, f"c{number}") for number in range(callers)]
+    callers_at_work = [Caller(ingest, f"c{number}") for number in range(callers)]
     for caller in callers_at_work:
         caller.start()
     try:
@@ -67,18 +67,18 @@ def load(ingest: Ingest, callers: int = 8) -> Iterator[list[Load]]:
             caller.stop()
 
 
-def taken(callers: list[Load]) -> int:
+def taken(callers: list[Caller]) -> int:
     """Requests that were answered 202."""
     return sum(len(caller.taken) for caller in callers)
 
 
-def goes_on(callers: list[Load], more: int = 100) -> bool:
+def goes_on(callers: list[Caller], more: int = 100) -> bool:
     """Wait until that many more requests were taken."""
     before = taken(callers)
     return bool(eventually(lambda: taken(callers) >= before + more))
 
 
-def assert_all_arrived(rig: Rig, callers: list[Load]) -> None:
+def assert_all_arrived(rig: Rig, callers: list[Caller]) -> None:
     """Every event that was answered 202 is in the sandbox, and the books close."""
     rig.settled(60)
     arrived = rig.sandbox.times_arrived()

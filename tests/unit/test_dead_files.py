@@ -22,6 +22,14 @@ def test_what_was_written_is_read_again_also_when_it_is_nothing(tmp_path: Path, 
         assert list(read) == list(enumerate(lines, 1))
 
 
+@pytest.mark.parametrize("name", ["nowhere/letters.jsonl", "file/letters.jsonl"])
+def test_a_file_that_cannot_be_written_is_told_by_its_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    path = str(tmp_path / name)
+    with pytest.raises(ForwarderError, match=f"{path} cannot be written: N"), written_file(path, force=False):
+        pass
+
+
 @pytest.mark.parametrize("name", KINDS[1:])
 def test_a_file_that_is_cut_off_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / name

@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from typer.testing import CliRunner
 from typing_extensions import override
 
+from forwarder.cli.app import app
 from forwarder.errors import ForwarderError, UsageError
 from forwarder.operations.letter_forms import Chosen
 from forwarder.operations.operator import Nothing
@@ -79,6 +81,19 @@ def test_what_is_no_token_is_told_without_it(token: str) -> None:
     with pytest.raises(UsageError, match="FORWARDER_TOKEN must be one word") as told:
         Remote("http://127.0.0.1:1", token)
     assert token not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "warned"),
+    [("http://0.0.0.0:1", "token", True), ("http://0.0.0.0:1", "", False), ("http://127.0.0.1:1", "token", False)],
+)
+def test_a_token_that_others_can_read_on_its_way_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, url: str, token: str, *, warned: bool
+) -> None:
+    monkeypatch.setenv("FORWARDER_TOKEN", token)
+    said = CliRunner().invoke(app, ["--url", url, "status"]).stderr
+    assert ("FORWARDER_TOKEN goes to http://0.0.0.0:1 unencrypted" in said) == warned
+    assert "cannot be reached" in said
 
 
 @pytest.mark.parametrize("path", ["", "/", "/v1", "/console/", "/api"])

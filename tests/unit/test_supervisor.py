@@ -22,6 +22,10 @@ def test_a_child_that_dies_again_and_again_waits_twice_as_long_each_time_up_to_a
     assert found[-1] == max(found) == RESTART_MAX_S
 
 
+def test_a_child_that_dies_all_night_is_still_restarted() -> None:
+    assert waits(Child("worker", [], started_at=NOW, deaths=2_000), 1) == [RESTART_MAX_S]
+
+
 @pytest.mark.parametrize(("lived_s", "wait_s"), [(HEALTHY_AFTER_S + 1, RESTART_BASE_S), (1, RESTART_MAX_S)])
 def test_only_a_child_that_lived_long_begins_its_backoff_anew(lived_s: float, wait_s: float) -> None:
     assert waits(Child("worker", [], started_at=NOW - lived_s, deaths=20), 1) == [wait_s]

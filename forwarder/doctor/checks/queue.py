@@ -97,7 +97,7 @@ def backlog(facts: Facts) -> Iterator[Finding]:
             mend = "`forwarder status` says what it waits for: a pause, a slow upstream, or too few workers"
             yield warning(check, f"the oldest of {pending:,} events has waited {shown_duration(oldest_s)}", mend)
         else:
-            yield ok(check, f"{pending:,} events wait")
+            yield ok(check, "one event waits" if pending == 1 else f"{pending:,} events wait")
 
 
 def leases(facts: Facts) -> Iterator[Finding]:
