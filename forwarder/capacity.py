@@ -57,7 +57,7 @@ class Demand:
     """What is to be carried.
 
     Attributes:
-        rate: events per second, as they come in the busiest hour.
+        rate: events per second, above 0, as they come in the busiest hour.
         event_bytes: of one event's JSON.
         latency_s: of a request to the upstream.
         outage_s: of the upstream, which the queue is to hold.
