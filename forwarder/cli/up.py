@@ -14,6 +14,7 @@ from rich.text import Text
 
 from forwarder.cli.reach import Direct
 from forwarder.cli.status_view import REFRESH_S, in_one_line, look
+from forwarder.console.mount import is_offered
 from forwarder.data_lock import DataLock
 from forwarder.embedded import EmbeddedServer
 from forwarder.errors import ForwarderError
@@ -145,7 +146,7 @@ class Up:
             self._console.print(line, soft_wrap=True, markup=False)
 
     def _console_line(self, ingest: str) -> list[str]:
-        if not self._settings.console:
+        if not is_offered(self._settings):
             return []
         login = "log in with a name and password, or a token"
         if self._settings.console_is_open:

@@ -47,7 +47,7 @@ def read_files(settings: Settings | None, folder: Path) -> tuple[FileFacts, ...]
 
 def _key_files(settings: Settings) -> Sequence[Path]:
     of_upstreams = [settings.upstream(name).api_key_file for name in settings.destination_names]
-    return sorted({path for path in of_upstreams if path is not None})
+    return sorted({path for path in (settings.queue_key_file, *of_upstreams) if path is not None})
 
 
 def _file(path: Path, of: str) -> FileFacts:

@@ -1,5 +1,6 @@
 """`forwarder doctor` on set-ups that are broken on purpose: it names each fault, and what mends it."""
 
+import base64
 import json
 import subprocess
 import sys
@@ -191,9 +192,9 @@ def test_a_server_that_answers_late(rig: Rig, doctor: Doctor) -> None:
 )
 def test_a_user_without_a_right(rig: Rig, doctor: Doctor, role: Role, change: tuple[str, str], named: str) -> None:
     url = user(rig, role, rules_of(role))
-    assert f"rights of a {role}" not in unwell(doctor(redis_url=url))
+    assert f"rights as {role}" not in unwell(doctor(redis_url=url))
     user(rig, role, rules_of(role).replace(*change))
-    found = the(doctor(redis_url=url), f"rights of a {role}")
+    found = the(doctor(redis_url=url), f"rights as {role}")
     assert found.level is Level.FAULT
     assert named in found.what
     assert f"deploy/redis/users.acl gives `{role}`" in found.mend
@@ -233,9 +234,9 @@ def test_each_shipped_user_has_the_rights_of_its_role_and_the_doctor_shows_it_wh
 
 def test_a_user_of_another_name_is_told_which_roles_it_cannot_play(rig: Rig, doctor: Doctor) -> None:
     me = user(rig, "me", "on >secret-of-it ~* &* +@all -xreadgroup")
-    assert the(doctor(redis_url=me), "rights of a worker").level is Level.WARNING
-    assert the(doctor("worker", redis_url=me), "rights of a worker").level is Level.FAULT
-    assert "rights of a operator" not in unwell(doctor(redis_url=me))
+    assert the(doctor(redis_url=me), "rights as worker").level is Level.WARNING
+    assert the(doctor("worker", redis_url=me), "rights as worker").level is Level.FAULT
+    assert "rights as operator" not in unwell(doctor(redis_url=me))
 
 
 def test_no_worker(doctor: Doctor) -> None:
@@ -399,6 +400,13 @@ def test_a_key_file_that_others_read_and_one_that_is_not_there(doctor: Doctor, t
     assert the(doctor(**changed), "key file").mend == f"chmod 600 {path}"
     path.chmod(0o600)
     assert {"key file", "upstream default"} & unwell(doctor(**changed)) == set()
+
+
+def test_a_file_with_the_key_of_the_queue_that_others_read(doctor: Doctor, tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text(base64.b64encode(bytes(32)).decode())
+    path.chmod(0o644)
+    assert the(doctor(queue_key_file=path), "key file").mend == f"chmod 600 {path}"
 
 
 def test_a_redis_that_is_away_does_not_keep_the_rest_from_being_looked_at(

@@ -156,7 +156,7 @@ def rights(facts: Facts, role: Role | None) -> Iterator[Finding]:
     wanted = role or named
     for one in [wanted] if wanted else ROLES:
         lacking = facts.queue.rights[one]
-        check = f"rights of a {one}"
+        check = f"rights as {one}"
         if not lacking:
             yield ok(check, f"the user {facts.queue.user} has them all")
             continue
