@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forwarder.feedback import join
+from forwarder.queue.flow import Size
 from tests.unit.samples import array, batch, entry, load, numbered
 from workers.batch import BRACKETS, Batch, Capacity, Load, Piece
 from workers.coalesce import Coalescer, pack
@@ -332,6 +333,13 @@ def test_pack_fills_a_piece_to_the_last_byte(max_bytes: int, counts: list[int]) 
 )
 def test_a_capacity_counts_the_brackets(events: int, member_bytes: int, *, fits: bool) -> None:
     assert Capacity(2, 10).holds(events, member_bytes) is fits
+
+
+def test_what_refusals_have_taught_narrows_a_capacity_and_never_widens_it() -> None:
+    wide = Capacity(500, 1_000)
+    assert wide.within(Size()) == wide.within(Size(events=900, bytes=2_000)) == wide
+    assert wide.within(Size(events=100)) == Capacity(100, 1_000)
+    assert wide.within(Size(bytes=50)) == Capacity(500, 50)
 
 
 def test_nothing_packs_into_nothing() -> None:

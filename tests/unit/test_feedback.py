@@ -183,6 +183,24 @@ def test_a_missing_field_is_named(raw: bytes, field: str) -> None:
     assert (flaw.field, flaw.problem) == (field, "is required")
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (with_field("metadata", b'{"a":1e999}'), "metadata: cannot be taken: number out of range"),
+        (with_field("metadata", b'{"a":[{"b":1e999}]}'), "metadata: cannot be taken: number out of range"),
+        (with_field("metadata", b"[1e999]"), "metadata: must be an object, got an array"),
+        (with_field("text", b"5"), "text: must be a string, got an integer"),
+        (with_field("text", b"5.5"), "text: must be a string, got a fraction"),
+        (with_field("value", b"null"), "value: must be an integer from -10 to 10, got null"),
+        (with_field("weight", b'"x"'), "weight: must be a finite number from 0 to 1, got a string"),
+        (b"[1e999]", "[0]: holds a number that is out of range"),
+        (b"5.5", "must be an object with trace_id and value, or an array of such objects, got a fraction"),
+    ],
+)
+def test_what_is_wrong_is_told_in_words(body: bytes, told: str) -> None:
+    assert str(flaw_of(body)) == told
+
+
 def test_an_unknown_field_is_answered_with_the_known_ones() -> None:
     problem = flaw_of(event(score=1)).problem
     assert problem == f"is not a known field; known are {', '.join(FIELDS)}"
