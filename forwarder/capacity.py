@@ -57,7 +57,7 @@ class Demand:
     """What is to be carried.
 
     Attributes:
-        rate: events per second, as they come in the busiest hour.
+        rate: events per second, above 0, as they come in the busiest hour.
         event_bytes: of one event's JSON.
         latency_s: of a request to the upstream.
         outage_s: of the upstream, which the queue is to hold.
@@ -122,14 +122,14 @@ def plan(demand: Demand, *, memory_max_percent: int = 90) -> Capacity:
     backlog = math.ceil(demand.rate * demand.outage_s)
     peak = demand.rate + backlog / demand.catch_up_s
     per_worker = BUSY * 1e6 / worker_us
-    workers = max(1, math.ceil(peak / per_worker))
+    workers = math.ceil(peak / per_worker)
     batch = max(1, min(demand.batch_events, demand.batch_bytes // (demand.event_bytes + 1)))
     redis_cores = peak * redis_us / 1e6
     nodes = 1 if redis_cores <= BUSY else max(CLUSTER_LEAST, math.ceil(redis_cores / BUSY))
     return Capacity(
         per_worker=per_worker,
         workers=workers,
-        requests_at_once=max(1, math.ceil(peak / batch * demand.latency_s)),
+        requests_at_once=math.ceil(peak / batch * demand.latency_s),
         batch_events=batch,
         requests_per_s=peak / batch,
         redis_cores=redis_cores,

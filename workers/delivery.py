@@ -25,6 +25,8 @@ HEADERS: Final = {
     "user-agent": f"feedback-forwarder/{own_version()}",
 }
 
+_UNUSED: Final = httpx.create_ssl_context(verify=False)
+"""The TLS of a session that the transport would make; ours verifies, and has loaded the authorities already."""
 _NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 """No connection was made. httpx's names do not tell: the transport calls a dropped connection ConnectTimeout, too."""
 
@@ -49,8 +51,7 @@ class Sender:
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(limit=self._connections, ttl_dns_cache=60, keepalive_timeout=30)
         session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-        # `verify` is of a session that the transport would make; ours verifies, and has loaded the authorities already
-        self._transport = AiohttpTransport(client=session, verify=False)
+        self._transport = AiohttpTransport(client=session, verify=_UNUSED)
         return self
 
     async def __aexit__(

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 import redis
 import redis.asyncio
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.driver_info import DriverInfo
 from redis.exceptions import BusyLoadingError, ReadOnlyError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -50,6 +51,9 @@ _RETRIES: Final = 3
 _BACKOFF_BASE_S: Final = 0.05
 _BACKOFF_CAP_S: Final = 1.0
 _MAX_CONNECTIONS: Final = 32
+_DRIVER: Final = DriverInfo(lib_version=redis.__version__)
+"""What a connection says of itself. By itself each would look redis-py's version up in the files of its package, which
+costs it 3 ms of CPU."""
 _READ_SIZE: Final = 1_048_576
 """Bytes that an asyncio client takes from its socket at once, if they are there: a drain asks for two million."""
 
@@ -170,6 +174,7 @@ def _common(settings: Settings) -> dict[str, Any]:
         "socket_connect_timeout": settings.redis_timeout_s,
         "socket_timeout": settings.redis_timeout_s + BLOCK_MAX_MS / 1000,
         "max_connections": _MAX_CONNECTIONS,
+        "driver_info": _DRIVER,
         "health_check_interval": 30,
     }
 

@@ -76,6 +76,8 @@ def test_as_many_requests_are_in_flight_as_the_latency_wants() -> None:
 
 def test_a_batch_is_bound_by_its_bytes_too() -> None:
     assert plan(replace(DEMAND, event_bytes=10_000)).batch_events == 104
+    sizes = [plan(replace(DEMAND, event_bytes=99, batch_bytes=size)).batch_events for size in (990, 1_000)]
+    assert sizes == [9, 10], "each with its comma"
 
 
 def test_one_server_needs_no_partitions_and_a_cluster_has_some_on_each_node() -> None:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.samples import batch
+from workers import outcome as module
 from workers.batch import Piece
 from workers.outcome import HINTS_MAX, PROBES_MAX, SAMPLES_AFTER, Outcome, Ruling
 from workers.verdict import Cut, Delivered, Retry
@@ -73,15 +75,18 @@ def test_each_event_is_delivered_refused_or_left_whenever_it_ends(count: int, mo
     assert (outcome.accepted, outcome.refused, outcome.left) == (len(delivered), len(refused_of(outcome)), len(left))
 
 
-def test_what_is_given_up_is_refused_once_also_what_an_answer_has_just_set_apart() -> None:
+def test_what_is_given_up_is_refused_once_also_what_an_answer_has_just_set_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "PROBES_MAX", 5)  # before there are samples
     outcome = begun(500)
-    sent(outcome, lambda _: REFUSED, PROBES_MAX - 1)
+    sent(outcome, lambda _: REFUSED, 4)
     (piece,) = outcome.next_pieces()
     outcome.note(piece, Ruling(Cut("HTTP 400: bad", index=0), 400, 1))
     assert outcome.next_pieces() == []
     outcome.close()
     assert sorted(refused_of(outcome)) == list(range(500))
-    assert (outcome.rest, {refusal.reason for refusal in outcome.refusals}) == ([], {"unproven", "rejected"})
+    assert (outcome.rest, {refusal.reason for refusal in outcome.refusals}) == ([], {"unproven"})
 
 
 def test_while_nothing_is_accepted_every_other_probe_is_a_single_event() -> None:

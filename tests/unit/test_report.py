@@ -154,7 +154,7 @@ NOTES = st.lists(
 
 
 def _note(verdict: Verdict, events: int, asked_ms: int = 0) -> dict[str, Any]:
-    return {"verdict": verdict, "extent": Extent(events, 9), "asked_ms": asked_ms, "probe": False}
+    return {"verdict": verdict, "extent": Extent(events, 10 - events), "asked_ms": asked_ms, "probe": False}
 
 
 @given(NOTES, NOTES)
@@ -162,6 +162,7 @@ def _note(verdict: Verdict, events: int, asked_ms: int = 0) -> dict[str, Any]:
 @example([_note(TOO_LARGE, 2)], [_note(TOO_LARGE, 3)])
 @example([_note(FAILED, 1, 1_000)], [_note(Retry("HTTP 503", "HTTP 503"), 1, 2_000)])
 @example([_note(OK, 3)], [_note(OK, 2)])
+@example([_note(OK, 2)], [_note(OK, 3)])
 def test_a_report_that_is_given_back_is_as_if_it_had_never_been_taken(before: list[Any], after: list[Any]) -> None:
     whole, parted = Reporter(), Reporter()
     for note in before:

@@ -24,9 +24,13 @@ def test_a_slot_leads_to_its_primary_if_it_has_one(slot: int, node: Node | None)
     assert slots().node(slot) == node
 
 
+def test_a_key_is_the_same_as_text_and_as_bytes() -> None:
+    assert slot_of(("GET", "no-tag")) == slot_of(("GET", b"no-tag"))
+
+
 def test_all_primaries_are_known_once_each() -> None:
     found = slots()
-    found.learn([[0, 1, [b"a", 1]], [2, 3, [b"b", 2]], [4, 5, [b"a", "1"]]], A)
+    found.learn([[0, 1, [b"a", 1]], [2, 3, [b"b", 2]], [4, 5, ["a", "1"]]], A)
     assert sorted(found.nodes) == [A, B]
 
 
@@ -50,7 +54,13 @@ def test_the_slot_is_that_of_the_first_key(words: tuple[Any, ...]) -> None:
     assert slot_of(words) == slot_of(("GET", KEYS.events))
 
 
-@pytest.mark.parametrize("words", [("PING",), ("WAIT", 1, 100), ("CONFIG", "GET", "x"), ("FLUSHALL",)])
+OF_A_NODE = (
+    "PING|INFO memory|TIME|ROLE|WAIT 1 100|WAITAOF 1 1 100|CONFIG GET x|FLUSHALL|CLIENT ID|ACL WHOAMI|CLUSTER SLOTS"
+    "|COMMAND DOCS|LATENCY LATEST"
+)
+
+
+@pytest.mark.parametrize("words", [tuple(command.split()) for command in OF_A_NODE.split("|")], ids=" ".join)
 def test_a_command_of_a_node_has_no_slot(words: tuple[Any, ...]) -> None:
     assert slot_of(words) is None
 

@@ -12,7 +12,7 @@ NOW_MS = 1_767_225_600_000
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("90s", 90), ("30m", 1_800), ("2h", 7_200), ("7d", 604_800), ("1h30m", 5_400), ("1.5H ", 5_400)],
+    [("90s", 90), ("30m", 1_800), ("2h", 7_200), ("7d", 604_800), ("1h30m", 5_400), ("1.5H ", 5_400), (" 0.5s", 0.5)],
 )
 def test_durations(text: str, seconds: float) -> None:
     assert parse_duration_s(text) == seconds
@@ -33,6 +33,9 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         ("2026-01-01T01:00:00+01:00", NOW_MS),
         ("2026-01-01 00:00:00.250Z", NOW_MS + 250),
         ("1950-01-01", 0),
+        (" 2h ", NOW_MS - 7_200_000),
+        (" 2026-01-01 ", NOW_MS),
+        ("36500d", 0),
     ],
 )
 def test_moments(text: str, at_ms: int) -> None:
@@ -55,6 +58,10 @@ def test_a_moment_for_programs_is_exact_to_the_millisecond(at_ms: int) -> None:
     assert parse_moment_ms(iso_moment(at_ms), NOW_MS) == at_ms
 
 
+def test_a_moment_for_programs_always_has_its_milliseconds() -> None:
+    assert iso_moment(1_000) == "1970-01-01T00:00:01.000Z"
+
+
 def test_a_week_is_seven_days() -> None:
     assert parse_duration_s("1w") == parse_duration_s("7d")
 
@@ -64,7 +71,8 @@ def test_an_unknown_or_absurd_moment_is_a_dash() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "shown"), [(0.44, "0.4s"), (59, "59s"), (310, "5m10s"), (3_600, "1h"), (273_601, "3d4h")]
+    ("seconds", "shown"),
+    [(0.44, "0.4s"), (10, "10s"), (59, "59s"), (310, "5m10s"), (3_600, "1h"), (86_700, "1d"), (90_061, "1d1h")],
 )
 def test_shown_durations(seconds: float, shown: str) -> None:
     assert shown_duration(seconds) == shown

@@ -78,6 +78,30 @@ def test_who_was_cancelled_before_the_step_is_left_out_and_the_others_are_not() 
     asyncio.run(run())
 
 
+def test_who_was_cancelled_weighs_nothing() -> None:
+    async def run() -> None:
+        step = Step()
+        tasks = await _begun(step, Together(step, weight=lambda item: item, most=5), 1, 9, 2, 3)
+        tasks[1].cancel()
+        step.go.set()
+        assert [await tasks[0], await tasks[2], await tasks[3]] == [10, 20, 30]
+        assert step.calls == [[1], [2, 3]]
+
+    asyncio.run(run())
+
+
+def test_what_comes_when_nothing_runs_any_more_begins_anew() -> None:
+    async def run() -> None:
+        step = Step()
+        together = Together(step, most=9)
+        step.go.set()
+        async with asyncio.timeout(30):
+            assert [await together.done(item) for item in (1, 2)] == [10, 20]
+        assert step.calls == [[1], [2]]
+
+    asyncio.run(run())
+
+
 def test_who_is_cancelled_during_the_step_keeps_nothing_from_the_others() -> None:
     async def run() -> None:
         step = Step()
