@@ -209,10 +209,21 @@ def test_a_promise_that_runs_out_while_its_job_waits_costs_no_second_drain(start
     assert rig.said("drain_began") + rig.said("drain_not_needed") == 2
 
 
+def hears_ctrl_c() -> None:
+    """In a child: also when the tests are a shell's background job, which ignores it and hands that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_whoever_watches_is_told_and_goes_on_watching(rig: Rig) -> None:
     command = [sys.executable, "-m", "forwarder.cli", "status", "--watch", "--json"]
     with subprocess.Popen(
-        command, env=rig.environment, cwd=rig.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        env=rig.environment,
+        cwd=rig.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hears_ctrl_c,  # noqa: PLW1509 - one system call
     ) as watching:
         assert watching.stdout is not None
         assert watching.stderr is not None
