@@ -1,8 +1,8 @@
 """How many workers, how much Redis: computed from what an event costs, as it was measured (pure).
 
 The costs are those of `python -m tests.benchmarks.capacity` on two cores of an AMD EPYC with Python 3.11 and Valkey 9.1
-with an append-only file. The machine was busy with other work, so that the CPU is on the safe side (`make bench` has
-1.9 µs for a worker's event of 122 bytes). Elsewhere run it and scale by what it prints.
+with an append-only file, the dearer of two runs: its cores ran at about half of their usual speed, so that the CPU is on
+the safe side. Elsewhere run it and scale by what it prints.
 
 An event costs a part for itself and a part per byte; those that come alone, by plain XADD, cost more than those that
 come as arrays, as our clients send them.
@@ -48,8 +48,8 @@ class Cost:
     memory_per_byte: float
 
 
-ARRAYS: Final = Cost(2.2, 0.0047, 1.2, 0.0049, 1.7, 1.003)
-SINGLES: Final = Cost(26.7, 0.0048, 16.0, 0.004, 12.4, 1.015)
+ARRAYS: Final = Cost(2.7, 0.0070, 1.0, 0.0058, 1.8, 1.003)
+SINGLES: Final = Cost(8.9, 0.0028, 17.1, 0.0139, 11.9, 1.015)
 
 
 @dataclass(frozen=True, slots=True)
