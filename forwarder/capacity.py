@@ -1,8 +1,8 @@
 """How many workers, how much Redis: computed from what an event costs, as it was measured (pure).
 
 The costs are those of `python -m tests.benchmarks.capacity` on two cores of an AMD EPYC with Python 3.11 and Valkey 9.1
-with an append-only file, the dearer of two runs: its cores ran at about half of their usual speed, so that the CPU is on
-the safe side. Elsewhere run it and scale by what it prints.
+with an append-only file, the dearer of two runs: its cores ran at about half of their usual speed, so that the CPU is
+on the safe side. Elsewhere run it and scale by what it prints.
 
 An event costs a part for itself and a part per byte; those that come alone, by plain XADD, cost more than those that
 come as arrays, as our clients send them.
