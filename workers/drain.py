@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from forwarder import clock
 from forwarder.log import get_logger
 from forwarder.queue.connection import AsyncClient, connect_async
 from forwarder.queue.keys import Keys
@@ -83,7 +84,7 @@ class Drain:
             with self._traced.batch(batch) as tell:
                 outcome = await self._dispatcher.dispatch(batch)
                 tell(outcome)
-            account(outcome, time.monotonic() - began, time.time_ns() // 1_000_000)
+            account(outcome, time.monotonic() - began, clock.now_ms())
             if outcome.tally or not outcome.undecided:
                 await self._journal.settle(outcome)
             settled = True

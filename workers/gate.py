@@ -51,6 +51,7 @@ class Gate:
         self._rate = RateLimit(client, keys, session, upstream)
         self._session = session
         self._upstream = upstream
+        self._most = Capacity(upstream.batch_max_events, upstream.batch_max_bytes)
         self._scope = scope_of(keys.destination)
         self._reporter = Reporter()
         self._permits = Permits(0)
@@ -71,8 +72,7 @@ class Gate:
     @property
     def capacity(self) -> Capacity:
         """What fits into one request: the settings, and what refusals have taught the fleet."""
-        most = Capacity(self._upstream.batch_max_events, self._upstream.batch_max_bytes)
-        return most.within(self._fleet.flow.size)
+        return self._most.within(self._fleet.flow.size)
 
     @property
     def share(self) -> int:

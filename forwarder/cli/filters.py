@@ -2,11 +2,12 @@
 
 import functools
 import inspect
-import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+
+from forwarder import clock
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Destination = Annotated[str, typer.Option("--destination", "-d", help="The destination, when there are several.")]
@@ -57,7 +58,7 @@ def _filters(
         message=message,
         attempts=attempts,
         replays=replays,
-    ).pinned(time.time_ns() // 1_000_000)
+    ).pinned(clock.now_ms())
 
 
 def with_options(maker: Callable[..., Any], argument: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -14,8 +14,9 @@ from msgspec.structs import replace
 from forwarder.cli.boundary import say
 from forwarder.cli.output import console, is_terminal, json_out, line, printable, rich_table, table_out
 from forwarder.cli.reach import Reach, reached
+from forwarder.clock import now_ms
 from forwarder.errors import ForwarderError
-from forwarder.operations.operator import Nothing, now_ms
+from forwarder.operations.operator import Nothing
 from forwarder.operations.status import Status
 from forwarder.operations.table import STATUS
 from forwarder.queue.histograms import is_bucket

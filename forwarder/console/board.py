@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from forwarder import clock
 from forwarder.console.cards import Card, card, charts_of
 from forwarder.console.charts import SPAN_MS
 from forwarder.console.shown import shown_count, shown_rate
@@ -119,7 +120,7 @@ class Board:
     def _look(self) -> View:
         partitions = {name: self._partitions.of(name) for name in self._hours}
         self._take_samples([keys for each in partitions.values() for keys in each])
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = clock.now_ms()
         since = {keys: self._hours[name].since_ms(keys, now_ms) for name, each in partitions.items() for keys in each}
         found = looks(self._client, since)
         cards = tuple(

@@ -6,6 +6,7 @@ from typing import Any, Final
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from forwarder.clock import now_ms
 from forwarder.console.cards import Sign, paused_sign
 from forwarder.console.guard import guarded
 from forwarder.console.live import live
@@ -14,7 +15,7 @@ from forwarder.console.shared import Shared
 from forwarder.errors import UsageError
 from forwarder.operations import destinations
 from forwarder.operations.destinations import Destination, ToPause
-from forwarder.operations.operator import Nothing, Of, Operator, now_ms
+from forwarder.operations.operator import Nothing, Of, Operator
 from forwarder.queue.crew import WorkerSeen
 from forwarder.times import parse_moment_ms, shown_duration, shown_moment
 

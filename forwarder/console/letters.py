@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from forwarder.clock import now_ms
 from forwarder.console.address import LETTERS, Address, asked
 from forwarder.console.guard import guarded
 from forwarder.console.pages import Visit, away, download, page
@@ -13,7 +14,6 @@ from forwarder.console.shared import Shared
 from forwarder.errors import UsageError
 from forwarder.operations import letters
 from forwarder.operations.letter_forms import Chosen, Grouping, Letter, One, Paging, ToPurge
-from forwarder.operations.operator import now_ms
 from forwarder.operations.replay_forms import Edited
 from forwarder.operations.replays import replay_edited
 from forwarder.queue import dead_letters

@@ -6,6 +6,7 @@ from typing import Final
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from forwarder.clock import now_ms
 from forwarder.console.address import Address, asked
 from forwarder.console.cards import Sign
 from forwarder.console.guard import guarded
@@ -15,7 +16,6 @@ from forwarder.console.shared import Shared
 from forwarder.errors import ForwarderError
 from forwarder.operations import replays
 from forwarder.operations.letter_forms import Chosen
-from forwarder.operations.operator import now_ms
 from forwarder.operations.replay_forms import Newest, OneReplay, Replay, ToReplay
 from forwarder.settings import DEFAULT_DESTINATION
 from forwarder.times import shown_duration

@@ -1,6 +1,5 @@
 """Gathers what the checks judge. What cannot be had is None, with the reason; the rest is gathered all the same."""
 
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from typing import TypeVar
 
 from redis.exceptions import ResponseError
 
+from forwarder import clock
 from forwarder.data_lock import sandbox_url
 from forwarder.doctor.files import FileFacts, read_files
 from forwarder.doctor.upstream import UpstreamFacts, ask_upstream
@@ -120,7 +120,7 @@ class Facts:
     upstreams: tuple[UpstreamFacts, ...] = ()
     files: tuple[FileFacts, ...] = ()
     version: str = field(default_factory=own_version)
-    now_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
+    now_ms: int = field(default_factory=clock.now_ms)
 
 
 def gather(settings: Settings) -> Facts:

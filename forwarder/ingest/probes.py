@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable
 from typing import Final, TypeVar
 
+from forwarder import clock
 from forwarder.answers import Reply, error_reply, json_reply
 from forwarder.errors import ForwarderError, QueueUnavailable
 from forwarder.ingest.asgi import Headers, Receive
@@ -73,7 +74,7 @@ class Probes:
         with contextlib.suppress(ForwarderError):
             standings = await self._in_time(self._standings())
             workers = await self._in_time(self._workers())
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = clock.now_ms()
         return Scene(standings, self._settings.backlog_max_events, workers, own_version(), now_ms)
 
     async def _in_time(self, reading: Awaitable[Answer]) -> Answer:

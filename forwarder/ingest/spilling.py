@@ -10,6 +10,7 @@ import threading
 import time
 from typing import Final
 
+from forwarder import clock
 from forwarder.errors import ForwarderError, QueueFull, QueueUnavailable, SpillFull, SpillUnavailable
 from forwarder.feedback import Members
 from forwarder.ingest.auth import Caller
@@ -55,7 +56,7 @@ class SpillingStore:
         Raises:
             QueueFull, QueueUnavailable: neither the queue nor the disk took them.
         """
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = clock.now_ms()
         chunk_id = new_chunk_id(self._caps.partitions.get(caller.destination, 1))
         chunk = Chunk(caller.destination, chunk_id, members, caller.source, now_ms)
         error: ForwarderError = QueueUnavailable("it was away a moment ago")

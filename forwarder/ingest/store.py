@@ -1,11 +1,11 @@
 """Where the groups go: one append each, repeated with the same chunk id while Redis may come back."""
 
 import asyncio
-import time
 from typing import Final
 
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from forwarder import clock
 from forwarder.errors import QueueFull, QueueUnavailable
 from forwarder.feedback import Members
 from forwarder.ingest.auth import Caller
@@ -44,7 +44,7 @@ class QueueStore:
             QueueFull: a cap is reached; nothing is stored.
             QueueUnavailable: Redis did not say in FORWARDER_REDIS_TIMEOUT_S that it has them.
         """
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = clock.now_ms()
         chunk_id = new_chunk_id(self._settings.partitions_of(caller.destination))
         chunk = Chunk(caller.destination, chunk_id, members, caller.source, now_ms)
         await self.append_chunk(chunk, self._settings.redis_timeout_s)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
 
+from forwarder.clock import now_ms
 from forwarder.dead.filters import known_id
 from forwarder.dead.groups import Group, grouped
 from forwarder.dead.importing import Imported, import_letters
@@ -32,7 +33,7 @@ from forwarder.operations.letter_forms import (
     ToImport,
     ToPurge,
 )
-from forwarder.operations.operator import Operator, now_ms
+from forwarder.operations.operator import Operator
 from forwarder.queue import dead_letters
 from forwarder.queue.dead_letters import DeadLetter
 from forwarder.queue.keys import Keys

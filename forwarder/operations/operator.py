@@ -1,6 +1,5 @@
 """Who operates, and on which queue; everything that they change is noted on the trail."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,8 +88,3 @@ class Operator:
             trail.end(self.client, self.trail_keys, deed_id, f"broken off: {str(error) or type(error).__name__}")
             raise
         trail.end(self.client, self.trail_keys, deed_id, noted.result)
-
-
-def now_ms() -> int:
-    """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000

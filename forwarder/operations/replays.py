@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from msgspec.structs import replace
 
+from forwarder.clock import now_ms
 from forwarder.dead.filters import Filters
 from forwarder.errors import UsageError
 from forwarder.feedback import codec
 from forwarder.operations.letters import as_letters, located
-from forwarder.operations.operator import Operator, now_ms
+from forwarder.operations.operator import Operator
 from forwarder.operations.replay_forms import (
     Edited,
     Kept,

@@ -4,7 +4,8 @@ from typing import Final
 
 from msgspec import UNSET, Struct, UnsetType
 
-from forwarder.operations.operator import Nothing, Operator, now_ms
+from forwarder.clock import now_ms
+from forwarder.operations.operator import Nothing, Operator
 from forwarder.queue.audit import DeepAudit, deep_audit
 from forwarder.queue.flow import Flow, read_flow
 from forwarder.queue.histograms import DELIVER_MS, REQUEST_MS, Histogram

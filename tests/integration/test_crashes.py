@@ -7,12 +7,9 @@ from pathlib import Path
 from forwarder.queue.connection import connect
 from forwarder.queue.lease import PROMISED
 from tests.integration.conftest import StartRig
+from tests.support.events import events
 from tests.support.rig import Rig
 from tests.support.waiting import eventually
-
-
-def events(count: int) -> list[dict[str, object]]:
-    return [{"trace_id": f"t{number}", "value": 1} for number in range(count)]
 
 
 def test_kill_9_of_a_work_horse_in_mid_delivery_loses_nothing(rig: Rig) -> None:

@@ -12,8 +12,6 @@ from workers.batch import BRACKETS, Batch, Capacity, Load
 from workers.coalesce import Coalescer
 
 LINGER_MS = 50.0
-
-
 ENDLESS_MS = float("inf")
 
 

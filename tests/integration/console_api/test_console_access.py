@@ -2,9 +2,6 @@
 
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,18 +13,6 @@ from tests.support.ingest import Ingest
 from tests.support.letters import bury
 from tests.support.rig import Rig
 from tests.support.waiting import eventually
-
-
-@pytest.fixture(scope="module")
-def rig() -> Iterator[Rig]:
-    with tempfile.TemporaryDirectory(prefix="fwd-") as folder, Rig(Path(folder), **USERS) as rig:
-        yield rig
-
-
-@pytest.fixture(scope="module")
-def ingest(rig: Rig) -> Iterator[Ingest]:
-    with Ingest(rig) as ingest:
-        yield ingest
 
 
 @pytest.fixture(autouse=True)
